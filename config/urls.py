@@ -1,0 +1,8 @@
+"""Every address the outside world may use."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+
+urlpatterns = [path("admin/", admin.site.urls)]

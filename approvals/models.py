@@ -117,6 +117,7 @@ class Stage(models.Model):
     position = models.PositiveSmallIntegerField()
     step = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=100)
+    # [{"id": 3, "name": "finance"}]: the id routes, the name is what it was called.
     groups = models.JSONField(default=list)
     needed = models.PositiveSmallIntegerField()
     sla = models.DurationField(null=True)

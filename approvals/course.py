@@ -1,0 +1,304 @@
+"""Where does a request stand, and what follows from a vote or from silence?
+
+A ``Course`` holds one action, its request, stages and votes in memory and applies the
+rules to them; it never touches the database. Services save what it changed, under a
+lock. A reader that may not write looks at the result alone: so what silence has
+decided is seen at once, even if no worker is running.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from approvals import quorum
+from approvals.models import ApprovalRequest, Stage, Vote
+from governance.ledger import SYSTEM, Actor, Kind
+from governance.models import GRANTED, Action, Status, User
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One step the rules took. ``at`` is the moment it took effect."""
+
+    kind: Kind
+    at: datetime
+    actor: Actor = SYSTEM
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Course:
+    """One action on its way, with the revision that people are asked about."""
+
+    action: Action
+    request: ApprovalRequest | None = None
+    stages: list[Stage] = field(default_factory=list)
+    votes: list[Vote] = field(default_factory=list)
+    happenings: list[Happening] = field(default_factory=list)
+
+    def open_stages(self) -> list[Stage]:
+        return [stage for stage in self.stages if stage.is_open()]
+
+    def approvers(self, stage: Stage) -> list[Vote]:
+        return [
+            vote
+            for vote in self.votes
+            if vote.stage_id == stage.pk and vote.verdict == Vote.Verdict.APPROVE
+        ]
+
+    # What starts it and what ends it
+
+    def start(self, at: datetime) -> None:
+        """Open the first step."""
+        self._advance(at)
+
+    def cancel(self, at: datetime, actor: Actor) -> None:
+        self._settle(Status.CANCELLED, Kind.CANCELLED, at, actor)
+
+    def vote(
+        self, stage: Stage, vote: Vote, *, actor: Actor, rightful: Collection[int]
+    ) -> None:
+        """Count one person's vote and let follow what follows.
+
+        ``rightful`` are the people who, at this moment, may still approve here. When
+        the last vote is in, an earlier one by anybody else no longer counts, and the
+        stage that it carried opens again.
+        """
+        self.votes.append(vote)
+        self._say(
+            Kind.VOTED,
+            vote.at,
+            actor,
+            verdict=vote.verdict,
+            stage=stage.name,
+            comment=vote.comment,
+            conditions=vote.conditions,
+            via=vote.via,
+        )
+        final = quorum.verdict([vote.verdict])
+        if final == Vote.Verdict.REJECT:
+            self._settle(Status.REJECTED, Kind.REJECTED, vote.at, actor)
+        elif final == Vote.Verdict.REQUEST_CHANGES:
+            self._settle(
+                Status.CHANGES_REQUESTED, Kind.CHANGES_REQUESTED, vote.at, actor
+            )
+        else:
+            self._approve(stage, vote.at, actor, rightful)
+
+    # What the clock brings
+
+    def lapse(self, at: datetime) -> None:
+        """Apply everything that silence has decided up to this moment, in order."""
+        while (due := self._next_due()) is not None and due[0] <= at:
+            moment, stage, mark = due
+            if stage is None:
+                self._expire(moment, "nobody used the permission in time")
+            elif mark == "sla":
+                stage.sla_at = None
+                self._say(Kind.SLA_BREACHED, moment, stage=stage.name)
+            elif mark == "agent":
+                self._expire(moment, "the agent's own deadline passed")
+            else:
+                self._silence(stage, moment)
+            self._reckon()
+
+    def _next_due(self) -> tuple[datetime, Stage | None, str] | None:
+        action = self.action
+        if action.status in GRANTED and action.grant_expires_at:
+            return action.grant_expires_at, None, "grant"
+        if action.status != Status.PENDING:
+            return None
+        marks: list[tuple[datetime, Stage | None, str]] = []
+        for stage in self.open_stages():
+            if stage.sla_at:
+                marks.append((stage.sla_at, stage, "sla"))
+            if stage.deadline_at:
+                marks.append((stage.deadline_at, stage, "deadline"))
+            if action.expires_at:
+                marks.append((action.expires_at, stage, "agent"))
+        return min(marks, key=lambda mark: mark[0], default=None)
+
+    def _silence(self, stage: Stage, at: datetime) -> None:
+        """Nobody spoke in time: do what the stage says about that."""
+        rule = stage.on_timeout
+        if rule == "escalate" and not stage.escalated:
+            self._escalate(stage, at)
+        elif rule == "hold":
+            stage.deadline_at = None
+            self._say(Kind.HELD, at, stage=stage.name)
+        elif rule == "approve" and self._may_approve_itself(stage):
+            self._approve_by_silence(stage, at)
+        else:
+            self._expire(at, f"nobody decided at the stage {stage.name} in time")
+
+    def _escalate(self, stage: Stage, at: datetime) -> None:
+        """Ask further groups as well, and give them the same time again."""
+        present = {group["id"] for group in stage.groups}
+        added = [group for group in stage.escalate_to if group["id"] not in present]
+        stage.groups = [*stage.groups, *added]
+        stage.escalated = True
+        stage.deadline_at = at + stage.timeout if stage.timeout else None
+        self._say(
+            Kind.ESCALATED,
+            at,
+            stage=stage.name,
+            groups=[group["name"] for group in added],
+        )
+
+    def _may_approve_itself(self, stage: Stage) -> bool:
+        """Silence may only approve what is low in risk and was understood in full."""
+        limit = stage.auto_approve_max_risk
+        request = self.request
+        return (
+            request is not None
+            and limit is not None
+            and request.evaluated
+            and request.risk <= limit
+        )
+
+    def _approve_by_silence(self, stage: Stage, at: datetime) -> None:
+        vote = Vote(
+            request=self.request,
+            stage=stage,
+            by="system",
+            verdict=Vote.Verdict.APPROVE,
+            comment="Nobody decided in time; the risk is low enough to go ahead.",
+            via="system",
+            at=at,
+        )
+        self.votes.append(vote)
+        self._say(
+            Kind.VOTED,
+            at,
+            verdict=vote.verdict,
+            stage=stage.name,
+            comment=vote.comment,
+            conditions=[],
+            via="system",
+        )
+        self._close(stage, Stage.State.APPROVED, at)
+        self._advance(at)
+
+    # How one thing leads to the next
+
+    def _approve(
+        self, stage: Stage, at: datetime, actor: Actor, rightful: Collection[int]
+    ) -> None:
+        people = {vote.person_id for vote in self.approvers(stage)}
+        if not quorum.is_met(stage.needed, people & set(rightful)):
+            return
+        self._close(stage, Stage.State.APPROVED, at)
+        if self._is_last(stage):
+            self._reopen_hollow(at, rightful)
+        self._advance(at, actor)
+
+    def _is_last(self, stage: Stage) -> bool:
+        return all(
+            other.state == Stage.State.APPROVED for other in self.stages
+        )
+
+    def _reopen_hollow(self, at: datetime, rightful: Collection[int]) -> None:
+        """Open again what was carried by somebody who has lost the right since."""
+        for stage in self.stages:
+            people = {vote.person_id for vote in self.approvers(stage)}
+            by_silence = None in people
+            if not by_silence and not quorum.is_met(
+                stage.needed, people & set(rightful)
+            ):
+                stage.state = Stage.State.WAITING
+
+    def _advance(self, at: datetime, actor: Actor = SYSTEM) -> None:
+        """Open the step that is due, or settle when there is none left."""
+        states: dict[int, list[str]] = {}
+        for stage in self.stages:
+            states.setdefault(stage.step, []).append(stage.state)
+        step = quorum.next_step(states)
+        if step is None:
+            self._settle(Status.APPROVED, Kind.APPROVED, at, actor)
+        for stage in self.stages:
+            if stage.step == step and stage.state == Stage.State.WAITING:
+                self._open(stage, at)
+        self._reckon()
+
+    def _open(self, stage: Stage, at: datetime) -> None:
+        stage.state = Stage.State.OPEN
+        stage.opened_at, stage.closed_at = at, None
+        stage.deadline_at = at + stage.timeout if stage.timeout else None
+        stage.sla_at = at + stage.sla if stage.sla else None
+        self._say(
+            Kind.STAGE_OPENED,
+            at,
+            stage=stage.name,
+            groups=[group["name"] for group in stage.groups],
+            needed=stage.needed,
+            deadline_at=stage.deadline_at.isoformat() if stage.deadline_at else None,
+        )
+
+    def _close(self, stage: Stage, state: Stage.State, at: datetime) -> None:
+        stage.state = state
+        stage.closed_at = at
+        stage.deadline_at = stage.sla_at = None
+        self._say(Kind.STAGE_CLOSED, at, stage=stage.name, state=str(state))
+
+    def _expire(self, at: datetime, why: str) -> None:
+        self._settle(Status.EXPIRED, Kind.EXPIRED, at, SYSTEM, why=why)
+
+    def _settle(
+        self, status: Status, kind: Kind, at: datetime, actor: Actor, **data: Any
+    ) -> None:
+        for stage in self.stages:
+            if stage.state in (Stage.State.OPEN, Stage.State.WAITING):
+                self._close(stage, Stage.State.CLOSED, at)
+        request = self.request
+        if request and request.closed_at is None:
+            request.closed_at = at
+            request.outcome = ApprovalRequest.Outcome(status)
+            request.conditions = self.conditions()
+        action = self.action
+        action.status = status
+        if status == Status.APPROVED:
+            action.grant_expires_at = at + action.grant
+        if status != Status.CHANGES_REQUESTED:
+            action.settled_at = action.settled_at or at
+        self._say(kind, at, actor, **data)
+        self._reckon()
+
+    def conditions(self) -> list[str]:
+        """Return every condition that approvers attached, in the order they spoke."""
+        found: dict[str, None] = {}
+        for vote in self.votes:
+            if vote.verdict == Vote.Verdict.APPROVE:
+                found.update(dict.fromkeys(vote.conditions))
+        return list(found)
+
+    def _reckon(self) -> None:
+        """Work out when silence decides next, and when the clock next has work."""
+        action = self.action
+        if action.status != Status.PENDING:
+            action.deadline_at = action.due_at = None
+            return
+        stages = self.open_stages()
+        deadlines = [stage.deadline_at for stage in stages] + [action.expires_at]
+        action.deadline_at = min(filter(None, deadlines), default=None)
+        marks = [stage.sla_at for stage in stages] + [action.deadline_at]
+        action.due_at = min(filter(None, marks), default=None)
+
+    def _say(
+        self, kind: Kind, at: datetime, actor: Actor = SYSTEM, **data: Any
+    ) -> None:
+        self.happenings.append(Happening(kind, at, actor, data))
+
+
+def eligible(
+    stages: Sequence[Stage], votes: Sequence[Vote], person: User, groups: set[int]
+) -> Stage | None:
+    """Return the open stage on which this person's vote would count, if any."""
+    if any(vote.person_id == person.pk for vote in votes):
+        return None
+    for stage in stages:
+        if stage.is_open() and groups & {group["id"] for group in stage.groups}:
+            return stage
+    return None

@@ -1,0 +1,36 @@
+"""When do votes settle a stage, and stages a request? Pure rules, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from approvals.models import Stage, Vote
+
+
+def is_met(needed: int, approvers: Iterable[object]) -> bool:
+    """Whether enough different people approved."""
+    return len(set(approvers)) >= needed
+
+
+def verdict(votes: Iterable[str]) -> str | None:
+    """Return the verdict that ends a request at once, if any vote carries one.
+
+    One rejection settles it, however many people approved: a reviewer who sees a
+    problem must not be outvoted.
+    """
+    said = set(votes)
+    for final in (Vote.Verdict.REJECT, Vote.Verdict.REQUEST_CHANGES):
+        if final in said:
+            return final
+    return None
+
+
+def next_step(states: Mapping[int, Iterable[str]]) -> int | None:
+    """Return the step that is due: the first with a stage that is not approved.
+
+    ``states`` maps each step to the states of its stages. None: all are approved.
+    """
+    for step in sorted(states):
+        if any(state != Stage.State.APPROVED for state in states[step]):
+            return step
+    return None

@@ -112,6 +112,12 @@ def nested(depth: int) -> str:
             b'{"a":9007199254740992.5}', "integer_out_of_range", "/a", id="C08-half"
         ),
         pytest.param(
+            b'{"a":9007199254740991.00000000000000000000000000000000001}',
+            "integer_out_of_range",
+            "/a",
+            id="C08-by-a-hair",
+        ),
+        pytest.param(
             b'{"a":' + b"9" * 4299 + b"}", "integer_out_of_range", "/a", id="C09"
         ),
         pytest.param(
@@ -307,6 +313,11 @@ def test_it_names_the_character() -> None:
 def test_pointers_escape_what_rfc_6901_wants_escaped() -> None:
     refused = refusal(b'{"a/b":{"m~n":[{"":NaN}]}}')
     assert places(refused) == [("/a~1b/m~0n/0/", "number_not_finite")]
+
+
+def test_pointers_forget_the_places_left_behind() -> None:
+    refused = refusal(b'{"a":[1,[2]],"b":{"c":{"d":3}},"e":[4,{"f":5},NaN]}')
+    assert places(refused) == [("/e/2", "number_not_finite")]
 
 
 def test_pointers_stay_on_one_line() -> None:

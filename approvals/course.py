@@ -8,7 +8,7 @@ decided is seen at once, even if no worker is running.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -58,12 +58,16 @@ class Course:
     def cancel(self, at: datetime, actor: Actor) -> None:
         self._settle(Status.CANCELLED, Kind.CANCELLED, at, actor)
 
+    def happen(self, kind: Kind, at: datetime, actor: Actor, **data: Any) -> None:
+        """Note a step that needs no rule to follow from it."""
+        self.happenings.append(Happening(kind, at, actor, data))
+
     def vote(
-        self, stage: Stage, vote: Vote, *, actor: Actor, rightful: Collection[int]
+        self, stage: Stage, vote: Vote, *, actor: Actor, rightful: Mapping[int, Set[int]]
     ) -> None:
         """Count one person's vote and let follow what follows.
 
-        ``rightful`` are the people who, at this moment, may still approve here. When
+        ``rightful`` says for each stage who, at this moment, may approve there. When
         the last vote is in, an earlier one by anybody else no longer counts, and the
         stage that it carried opens again.
         """
@@ -185,30 +189,24 @@ class Course:
     # How one thing leads to the next
 
     def _approve(
-        self, stage: Stage, at: datetime, actor: Actor, rightful: Collection[int]
+        self, stage: Stage, at: datetime, actor: Actor, rightful: Mapping[int, Set[int]]
     ) -> None:
-        people = {vote.person_id for vote in self.approvers(stage)}
-        if not quorum.is_met(stage.needed, people & set(rightful)):
+        if not self._is_carried(stage, rightful):
             return
         self._close(stage, Stage.State.APPROVED, at)
-        if self._is_last(stage):
-            self._reopen_hollow(at, rightful)
+        if all(other.state == Stage.State.APPROVED for other in self.stages):
+            for other in self.stages:
+                # Carried by somebody who has lost the right since: it opens again.
+                if not self._is_carried(other, rightful):
+                    other.state = Stage.State.WAITING
         self._advance(at, actor)
 
-    def _is_last(self, stage: Stage) -> bool:
-        return all(
-            other.state == Stage.State.APPROVED for other in self.stages
+    def _is_carried(self, stage: Stage, rightful: Mapping[int, Set[int]]) -> bool:
+        approvers = {vote.person_id for vote in self.approvers(stage)}
+        by_silence = None in approvers
+        return by_silence or quorum.is_met(
+            stage.needed, approvers & rightful.get(stage.pk, set())
         )
-
-    def _reopen_hollow(self, at: datetime, rightful: Collection[int]) -> None:
-        """Open again what was carried by somebody who has lost the right since."""
-        for stage in self.stages:
-            people = {vote.person_id for vote in self.approvers(stage)}
-            by_silence = None in people
-            if not by_silence and not quorum.is_met(
-                stage.needed, people & set(rightful)
-            ):
-                stage.state = Stage.State.WAITING
 
     def _advance(self, at: datetime, actor: Actor = SYSTEM) -> None:
         """Open the step that is due, or settle when there is none left."""

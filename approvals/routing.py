@@ -1,0 +1,68 @@
+"""Who may decide a request? Whoever holds the permission on it: routing is granting.
+
+When a stage opens, its groups are granted the permission to decide that request; when
+it closes, the grant is withdrawn. A person's queue is one query on those rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
+
+from approvals.models import DECIDE, ApprovalRequest, RequestGroupPermission, Stage
+from governance.models import User
+
+
+def permission() -> Permission:
+    """Return the permission that routes: to decide one request."""
+    content_type = ContentType.objects.get_for_model(ApprovalRequest)
+    return Permission.objects.get(content_type=content_type, codename=DECIDE)
+
+
+def route(request: ApprovalRequest, stages: Sequence[Stage]) -> None:
+    """Make the grants on this request exactly the groups of its open stages."""
+    wanted = {g["id"] for stage in stages if stage.is_open() for g in stage.groups}
+    rows = RequestGroupPermission.objects.filter(content_object=request)
+    granted = set(rows.values_list("group_id", flat=True))
+    rows.filter(group_id__in=granted - wanted).delete()
+    missing = Group.objects.filter(pk__in=wanted - granted)
+    if missing:
+        decide = permission()
+        RequestGroupPermission.objects.bulk_create(
+            RequestGroupPermission(
+                content_object=request, group=group, permission=decide
+            )
+            for group in missing
+        )
+
+
+def may_see_as_decider(person: User, request: ApprovalRequest) -> bool:
+    """Whether this person holds the right on this request, here and now.
+
+    Asked of the rows, not of ``has_perm``: to that, a superuser may do anything.
+    """
+    if not person.is_active:
+        return False
+    return ApprovalRequest.objects.to_decide(person).filter(pk=request.pk).exists()
+
+
+def members(stages: Sequence[Stage], owner: User | None) -> dict[int, set[int]]:
+    """Return for each stage, by its key, the people who may approve there."""
+    people = able(stages, owner)
+    return {stage.pk: who for stage, who in zip(stages, people, strict=True)}
+
+
+def able(stages: Sequence[Stage], owner: User | None) -> list[set[int]]:
+    """Return for each stage the active members of its groups, never the agent's owner."""
+    groups = {group["id"] for stage in stages for group in stage.groups}
+    people: dict[int, set[int]] = {group: set() for group in groups}
+    rows = User.groups.through.objects.filter(group__in=groups, user__is_active=True)
+    for group, person in rows.values_list("group_id", "user_id"):
+        people[group].add(person)
+    never = {owner.pk} if owner else set()
+    return [
+        set().union(*(people[group["id"]] for group in stage.groups)) - never
+        for stage in stages
+    ]

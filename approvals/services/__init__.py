@@ -1,0 +1,25 @@
+"""Every way the life of an action can change.
+
+Nothing else in the project writes ``Action.status``, a stage or a vote: the console,
+the agents' API, commands and jobs all call these functions. Each locks the action,
+lets silence speak first, refuses or acts, and records what happened, in one
+transaction.
+"""
+
+from __future__ import annotations
+
+from approvals.services.deadlines import settle
+from approvals.services.execution import cancel, consume, report
+from approvals.services.review import decide, view
+from approvals.services.submission import Proposal, submit
+
+__all__ = [
+    "Proposal",
+    "cancel",
+    "consume",
+    "decide",
+    "report",
+    "settle",
+    "submit",
+    "view",
+]

@@ -1,0 +1,225 @@
+"""One person's verdict on one request: who may give it, and what it leads to.
+
+The order matters and is the same for every channel: lock the people, lock the action,
+let silence speak, check the right as it is now, then one conditional statement moves
+the action on, judged by the database's wall clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from approvals import routing
+from approvals.course import Course, eligible
+from approvals.errors import AlreadyVoted, Changed, Expired, NotAllowed, NotOpen
+from approvals.models import ApprovalRequest, Stage, Vote
+from approvals.services import storage
+from approvals.services.deadlines import settle
+from governance import clock, ledger
+from governance.errors import Invalid, Refused
+from governance.ledger import Actor, Kind
+from governance.models import Status, User
+
+ATTEMPTS = 5
+MAX_COMMENT = 4000
+
+
+def decide(
+    request: ApprovalRequest,
+    person: User,
+    verdict: Vote.Verdict,
+    *,
+    digest: str,
+    comment: str = "",
+    conditions: Sequence[str] = (),
+    via: str = "console",
+) -> Course:
+    """Add one person's verdict and let follow what follows. Return the new course.
+
+    ``request`` and ``digest`` are what the person was shown: another revision by now,
+    or other parameters, raise ``Changed``. The same verdict by the same person again
+    changes nothing. Every refusal is put on record and raised.
+    """
+    settle(request.action_id)
+    try:
+        for _ in range(ATTEMPTS):
+            try:
+                return _decide(
+                    request, person, verdict, digest, comment, conditions, via
+                )
+            except storage.Overtaken:
+                # The deadline passed, or an earlier voter appeared, between two reads.
+                settle(request.action_id)
+        raise NotOpen("This request is changing too quickly. Look at it again.")
+    except Refused as refusal:
+        _record_refusal(request, person, verdict, refusal, via)
+        raise
+
+
+@transaction.atomic
+def _decide(
+    request: ApprovalRequest,
+    person: User,
+    verdict: Vote.Verdict,
+    digest: str,
+    comment: str,
+    conditions: Sequence[str],
+    via: str,
+) -> Course:
+    locked = _lock_people(request, person)
+    course = storage.lock(request.action_id)
+    person = locked[person.pk]
+    at = clock.now()
+    course.lapse(at)
+    if course.happenings or not _voters(course) <= locked.keys():
+        raise storage.Overtaken
+    if _said_before(course, request, person, verdict):
+        return course
+
+    _check_open(course, request, digest)
+    _check_words(verdict, comment, conditions)
+    stage = _check_right(course, person)
+    vote = Vote(
+        request=course.request,
+        stage=stage,
+        person=person,
+        by=person.get_username(),
+        verdict=verdict,
+        comment=comment.strip(),
+        conditions=[text.strip() for text in conditions if text.strip()],
+        via=via,
+        at=at,
+    )
+    rightful = routing.members(course.stages, course.action.agent.owner)
+    course.vote(stage, vote, actor=Actor.person(person), rightful=rightful)
+    storage.save(course, at=at, before=Status.PENDING, in_time=True)
+    return course
+
+
+def _lock_people(request: ApprovalRequest, person: User) -> dict[int, User]:
+    """Lock everybody whose right counts, always in the same order.
+
+    Whoever changes a person's groups or switches them off writes the same row first:
+    so no vote commits after the change that took the right away.
+    """
+    voters = Vote.objects.filter(request=request, person__isnull=False)
+    everybody = {person.pk, *voters.values_list("person_id", flat=True)}
+    rows = User.objects.select_for_update(no_key=True).filter(pk__in=everybody)
+    return {user.pk: user for user in rows.order_by("pk")}
+
+
+def _voters(course: Course) -> set[int]:
+    return {vote.person_id for vote in course.votes if vote.person_id is not None}
+
+
+def _said_before(
+    course: Course, request: ApprovalRequest, person: User, verdict: Vote.Verdict
+) -> bool:
+    """Whether this is a double click: the same person, request and verdict."""
+    if course.request is None or course.request.pk != request.pk:
+        return False
+    own = [vote for vote in course.votes if vote.person_id == person.pk]
+    return any(vote.verdict == verdict for vote in own)
+
+
+def _check_open(course: Course, request: ApprovalRequest, digest: str) -> None:
+    action = course.action
+    if course.request is None or course.request.pk != request.pk:
+        raise Changed(
+            f"The agent has sent revision {action.revision} since. Look at that one."
+        )
+    if digest != action.digest:
+        raise Changed("What you saw is not what is waiting now. Look at it again.")
+    if action.status == Status.EXPIRED:
+        raise Expired("The time to decide is over: this request has expired.")
+    if action.status != Status.PENDING:
+        raise NotOpen(already(course))
+
+
+def already(course: Course) -> str:
+    """Say who settled it, when and how."""
+    action = course.action
+    status = action.get_status_display().lower()
+    last = course.votes[-1] if course.votes else None
+    if last is None or action.status == Status.CANCELLED:
+        return f"This request is {status} already."
+    return f"This request is {status} already: {last.by} decided at {said(last.at)}."
+
+
+def said(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _check_words(
+    verdict: Vote.Verdict, comment: str, conditions: Sequence[str]
+) -> None:
+    if len(comment) > MAX_COMMENT or any(len(c) > MAX_COMMENT for c in conditions):
+        raise Invalid(f"Keep it under {MAX_COMMENT} characters.", code="too_long")
+    if conditions and verdict != Vote.Verdict.APPROVE:
+        raise Invalid(
+            "Only an approval can carry conditions.", code="conditions_not_possible"
+        )
+    if verdict == Vote.Verdict.REQUEST_CHANGES and not comment.strip():
+        raise Invalid("Say what should change.", code="comment_required")
+
+
+def _check_right(course: Course, person: User) -> Stage:
+    assert course.request is not None
+    if person.pk == course.action.agent.owner_id:
+        raise NotAllowed("You own this agent: somebody else has to decide.")
+    if not routing.may_see_as_decider(person, course.request):
+        raise NotAllowed("You are not among the people asked to decide this.")
+    if person.pk in _voters(course):
+        raise AlreadyVoted("You have decided on this revision already.")
+    groups = set(person.groups.values_list("pk", flat=True))
+    stage = eligible(course.stages, course.votes, person, groups)
+    if stage is None:
+        raise NotAllowed("None of your groups is asked to decide at this stage.")
+    return stage
+
+
+def _record_refusal(
+    request: ApprovalRequest,
+    person: User,
+    verdict: Vote.Verdict,
+    refusal: Refused,
+    via: str,
+) -> None:
+    with transaction.atomic():
+        ledger.record(
+            Kind.DECISION_REFUSED,
+            at=clock.now(),
+            actor=Actor.person(person),
+            action=request.action,
+            request=str(request.pk),
+            verdict=str(verdict),
+            code=refusal.code,
+            why=str(refusal),
+            via=via,
+        )
+
+
+@transaction.atomic
+def view(request: ApprovalRequest, person: User, *, via: str = "console") -> None:
+    """Put on record that this person opened the request. Changes nothing else."""
+    ledger.record(
+        Kind.VIEWED,
+        at=clock.now(),
+        actor=Actor.person(person),
+        action=request.action,
+        request=str(request.pk),
+        revision=request.revision,
+        digest=request.digest,
+        via=via,
+    )
+
+
+def find(pk: UUID) -> ApprovalRequest | None:
+    """Return the request people are asked about now, by the action's id or its own."""
+    rows = ApprovalRequest.objects.select_related("action__agent")
+    own = rows.filter(pk=pk).first()
+    return own or rows.filter(action=pk).order_by("-revision").first()

@@ -6,6 +6,7 @@ keeps a version of everything that ever applied.
 
 from __future__ import annotations
 
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -77,6 +78,19 @@ class FlowStage(models.Model):
                 name="flow_stage_on_timeout_is_known",
                 condition=Q(on_timeout__in=["reject", "escalate", "hold", "approve"]),
             ),
+            models.CheckConstraint(
+                name="flow_stage_times_out_unless_it_holds",
+                condition=Q(on_timeout="hold") | Q(timeout__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="flow_stage_approves_only_up_to_a_risk",
+                condition=Q(
+                    on_timeout="approve",
+                    auto_approve_max_risk__isnull=False,
+                    auto_approve_max_risk__lte=100,
+                )
+                | (~Q(on_timeout="approve") & Q(auto_approve_max_risk=None)),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -114,6 +128,10 @@ class Policy(models.Model):
         ordering = ["position", "name"]
         verbose_name_plural = "policies"
         constraints = [
+            models.CheckConstraint(
+                name="policy_decision_is_known",
+                condition=Q(decision__in=Decision.values),
+            ),
             models.CheckConstraint(
                 name="policy_has_a_flow_exactly_for_approval",
                 condition=Q(decision="REQUIRE_APPROVAL", flow__isnull=False)
@@ -176,10 +194,15 @@ class RiskFactor(models.Model):
     name = models.CharField(max_length=100, unique=True, validators=[slug])
     actions = models.JSONField(default=list)
     when = models.TextField("condition", blank=True)
-    points = models.SmallIntegerField()
+    points = models.PositiveSmallIntegerField()
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                name="risk_factor_points_at_most_100", condition=Q(points__lte=100)
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -190,6 +213,9 @@ class RuleSet(models.Model):
     force: every change of any rule moves ``revision`` on in its own transaction."""
 
     revision = models.PositiveBigIntegerField(default=0, editable=False)
+    # New with every revision and never the same twice, also when a change is rolled
+    # back or a backup restored: processes know by it what they have in memory.
+    stamp = models.UUIDField(default=uuid.uuid4, editable=False)
     default_decision = models.CharField(max_length=16, choices=Decision, blank=True)
     default_flow = models.ForeignKey(
         Flow, models.PROTECT, null=True, blank=True, related_name="+"
@@ -199,6 +225,14 @@ class RuleSet(models.Model):
         default_permissions = ["change", "view"]
         constraints = [
             models.CheckConstraint(name="rule_set_is_single", condition=Q(pk=1)),
+            models.CheckConstraint(
+                name="rule_set_default_never_allows",
+                condition=Q(default_decision__in=["", "BLOCK"], default_flow=None)
+                | Q(
+                    default_decision="REQUIRE_APPROVAL",
+                    default_flow__isnull=False,
+                ),
+            ),
         ]
 
     def __str__(self) -> str:

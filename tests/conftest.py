@@ -1,0 +1,85 @@
+"""What every test stands on: databases, and servers for those who ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.test import TransactionTestCase
+
+from governance import triggers
+from tests import servers
+
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--only-database",
+        action="store_true",
+        help="Leave out what would not notice which database it runs on.",
+    )
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    if not config.getoption("--only-database"):
+        return
+    wanted = [item for item in items if _needs_database(item)]
+    config.hook.pytest_deselected(items=[i for i in items if i not in wanted])
+    items[:] = wanted
+
+
+def _needs_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    marked = item.get_closest_marker("django_db")
+    return marked is not None or not DATABASE_FIXTURES.isdisjoint(fixtures)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    tmp_path_factory: pytest.TempPathFactory,
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> None:
+    """Give each test process a database file of its own.
+
+    A file, not memory: only a file has the locks that the tests are about.
+    """
+    if connection.vendor == "sqlite":
+        file = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        connection.settings_dict["TEST"]["NAME"] = str(file)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_despite_triggers() -> Iterator[None]:
+    """Take the triggers down while a test that committed is cleaned up after."""
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
+
+    def flush_guarded_tables(case: TransactionTestCase) -> None:
+        for model in triggers.guarded():
+            triggers.remove(connection, model)
+        try:
+            flush(case)
+        finally:
+            for model in triggers.guarded():
+                triggers.install(connection, model)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_guarded_tables)
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """A real PostgreSQL, for tests that start processes: its ``DATABASE_URL``."""
+    with servers.postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[str]:
+    """A real Redis-compatible server: its ``REDIS_URL``."""
+    with servers.valkey() as url:
+        yield url

@@ -1,0 +1,137 @@
+"""Which rules are there to look at? A rule set, compiled and indexed by action."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from policies.cel import BadCondition, CannotEvaluate, Condition, compile_condition
+from policies.patterns import PatternIndex
+from policies.rules import (
+    ActionType,
+    Flow,
+    Lookback,
+    Mode,
+    Policy,
+    Resource,
+    RiskFactor,
+    RuleSet,
+)
+from policies.situation import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A condition with what becomes of it when it does not even compile."""
+
+    source: str
+    condition: Condition | None
+    broken: str = ""
+
+    def holds(self, known: Situation | CannotEvaluate) -> bool:
+        if not self.source:
+            return True
+        if self.condition is None:
+            raise CannotEvaluate(self.broken)
+        if isinstance(known, CannotEvaluate):
+            raise known
+        return self.condition.holds(known)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRules:
+    """A rule set made ready to judge. Immutable: swap it for the next revision's.
+
+    ``broken`` names the conditions that do not compile (a lookback they name has gone,
+    say). They count as conditions that cannot be evaluated.
+    """
+
+    rules: RuleSet
+    broken: tuple[str, ...]
+    policies: PatternIndex[tuple[Policy, Clause]]
+    factors: PatternIndex[tuple[RiskFactor, Clause]]
+    lookbacks: PatternIndex[Lookback]
+    action_types: Mapping[str, ActionType]
+    resources: Mapping[str, tuple[Resource, ...]]
+    flows: Mapping[str, Flow]
+
+    @property
+    def revision(self) -> int:
+        return self.rules.revision
+
+    def counted_by(self, action: str) -> list[Lookback]:
+        """The lookbacks that will count this action, in the order of the file."""
+        return self.lookbacks.matching(action)
+
+    def read_by(self, action: str) -> list[Lookback]:
+        """The lookbacks whose answers could matter to the verdict on this action."""
+        clauses = [clause for _, clause in self.policies.matching(action)]
+        clauses += [clause for _, clause in self.factors.matching(action)]
+        named = {n for c in clauses if c.condition for n in c.condition.lookbacks}
+        return [b for b in self.rules.lookbacks if b.name in named] if named else []
+
+    def sensitivity(self, resource: Mapping[str, str] | None) -> int:
+        """How sensitive the catalogue says this resource is. Unknown ones are 0.
+
+        An exact id comes before a pattern, and a long pattern before a short one.
+        """
+        if resource is None:
+            return 0
+        for entry in self.resources.get(resource["type"], ()):
+            if entry.id == resource["id"] or fnmatchcase(resource["id"], entry.id):
+                return entry.sensitivity
+        return 0
+
+
+def compile_rules(rules: RuleSet) -> CompiledRules:
+    """Compile everything once, and index it by the actions it could apply to."""
+    broken: list[str] = []
+
+    def clause(name: str, source: str, *, risk: bool) -> Clause:
+        if not source:
+            return Clause(source, None)
+        try:
+            known = rules.lookbacks
+            return Clause(source, compile_condition(source, lookbacks=known, risk=risk))
+        except BadCondition as error:
+            broken.append(f"{name}: {error}")
+            return Clause(source, None, str(error).rstrip("."))
+
+    live = [p for p in rules.policies if p.mode in (Mode.ENFORCE, Mode.MONITOR)]
+    return CompiledRules(
+        rules=rules,
+        policies=PatternIndex(
+            (p.actions, (p, clause(p.name, p.when, risk=True))) for p in live
+        ),
+        factors=PatternIndex(
+            (f.actions, (f, clause(f.name, f.when, risk=False)))
+            for f in rules.risk_factors
+        ),
+        lookbacks=PatternIndex((b.actions, b) for b in rules.lookbacks),
+        action_types={a.name: a for a in rules.action_types},
+        resources=_by_type(rules.resources),
+        flows={flow.name: flow for flow in rules.flows},
+        broken=tuple(broken),
+    )
+
+
+def _by_type(resources: Iterable[Resource]) -> dict[str, tuple[Resource, ...]]:
+    found: dict[str, list[Resource]] = {}
+    for resource in resources:
+        found.setdefault(resource.type, []).append(resource)
+    return {
+        kind: tuple(sorted(entries, key=_generality)) for kind, entries in found.items()
+    }
+
+
+def _generality(resource: Resource) -> tuple[bool, int, int]:
+    """Exact ids first, then long patterns; of two alike the more sensitive one."""
+    literal = resource.id.replace("*", "").replace("?", "")
+    return literal != resource.id, -len(literal), -resource.sensitivity
+
+
+def lookbacks_for(rules: CompiledRules, action: str) -> list[Lookback]:
+    """Every lookback this action is counted by or judged by, in the file's order."""
+    wanted = {b.name for b in (*rules.counted_by(action), *rules.read_by(action))}
+    return [b for b in rules.rules.lookbacks if b.name in wanted]

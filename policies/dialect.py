@@ -1,0 +1,193 @@
+"""Which CEL do conditions speak? Its variables, extensions and stricter operators.
+
+It is the language of the CEL specification with the extensions for optional values
+(``params.?vip.orValue(false)``) and mathematics, and three deliberate differences:
+
+* Comparing values of different types cannot be evaluated. In plain CEL ``"75" != 75``
+  is true, and an agent could walk past ``params.amount != 75`` by quoting the number.
+  The same goes for ``==`` and ``in``. ``== null`` may be asked of everything.
+* Inside ``all``, ``exists``, ``map`` and ``filter`` texts and lists cannot be joined,
+  nor lists be built from what the loop runs over: both could grow without a limit. For
+  the same reason the extension for texts (``replace``, ``join``, ``format``) is off.
+* A condition that loops cannot be evaluated over very many values.
+
+``agent`` and ``history`` are declared field by field, so that the checker knows their
+types. ``resource`` is a map, because an action may come without one and ``has()`` must
+be able to tell; ``policies.cel`` checks its fields.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+from functools import cache, lru_cache
+from typing import Any
+
+from cel_expr_python import cel
+from cel_expr_python.ext import ext_math, ext_optional
+
+VARIABLES = (
+    "action", "params", "resource", "agent", "context", "risk", "history", "now",
+)  # fmt: skip
+RESOURCE_FIELDS = ("type", "id", "sensitivity")
+RESERVED = frozenset(
+    [
+        "as",
+        "break",
+        "const",
+        "continue",
+        "else",
+        "false",
+        "for",
+        "function",
+        "if",
+        "import",
+        "in",
+        "let",
+        "loop",
+        "namespace",
+        "null",
+        "package",
+        "return",
+        "true",
+        "var",
+        "void",
+        "while",
+    ]
+)
+
+_T = cel.Type
+BOOL, ERROR, STRING = _T.BOOL, _T.ERROR, _T.STRING
+
+_JSON = _T.Map(_T.STRING, _T.DYN)
+_DECLARED = {
+    "action": _T.STRING,
+    "params": _JSON,
+    "context": _JSON,
+    "resource": _JSON,
+    "agent.name": _T.STRING,
+    "agent.environment": _T.STRING,
+    "agent.tags": _T.List(_T.STRING),
+    "now": _T.TIMESTAMP,
+}
+
+
+@lru_cache(maxsize=1024)
+def env(lookbacks: frozenset[tuple[str, bool]], risk: bool) -> Any:
+    """The environment for conditions that may name these lookbacks (name, has a sum).
+
+    One per set of lookbacks; an activation made by any of them serves all.
+    """
+    declared = dict(_DECLARED)
+    if risk:
+        declared["risk"] = _T.INT
+    for name, sums in lookbacks:
+        declared[f"history.{name}.count"] = _T.INT
+        if sums:
+            declared[f"history.{name}.sum"] = _T.DOUBLE
+    return environment(declared, strict_functions())
+
+
+def environment(variables: Mapping[str, Any], functions: Collection[Any] = ()) -> Any:
+    """CEL with those extensions whose cost has a limit."""
+    extensions = [ext_optional.ExtOptional(), ext_math.ExtMath()]
+    return cel.NewEnv(
+        variables=variables, extensions=extensions, functions=list(functions)
+    )
+
+
+def activation(variables: Mapping[str, Any]) -> Any:
+    return env(frozenset(), True).Activation(variables)
+
+
+@cache
+def strict_functions() -> tuple[Any, ...]:
+    """What ``==``, ``!=``, ``in`` and, in loops, ``+`` become in the strict program.
+
+    Only these combinations exist: for all others the library finds no overload, and
+    that is an error.
+    """
+    numbers = [_T.DOUBLE, _T.INT, _T.UINT]
+    scalars = [*numbers, _T.BOOL, _T.STRING, _T.BYTES, _T.TIMESTAMP, _T.DURATION]
+    alike = [(_T.BOOL, a, b) for a in numbers for b in numbers]
+    alike += [(_T.BOOL, a, a) for a in (*scalars[3:], _T.NULL, _T.LIST, _T.MAP)]
+    within = [(_T.BOOL, a, b) for a in scalars for b in (_T.LIST, _T.MAP)]
+    sums = [(a, a, a) for a in (*numbers, _T.DURATION)]
+    sums += [(_T.TIMESTAMP, _T.TIMESTAMP, _T.DURATION)]
+    sums += [(_T.TIMESTAMP, _T.DURATION, _T.TIMESTAMP)]
+    return (
+        _function("@eq_", alike, _equal),
+        _function("@ne_", alike, lambda one, other: not _equal(one, other)),
+        _function("@is", within, _contains),
+        _function("@+_", sums, operator.add),
+    )
+
+
+def _function(name: str, overloads: list[Any], run: Callable[[Any, Any], Any]) -> Any:
+    return cel.FunctionDecl(
+        name,
+        [
+            cel.Overload(f"strict{name}{i}", answer, [left, right], impl=run)
+            for i, (answer, left, right) in enumerate(overloads)
+        ],
+    )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Compare as CEL does: for Python alone true would equal 1."""
+    if kind_of(one) != kind_of(other):
+        return False
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(
+            _equal(value, other[key]) for key, value in one.items()
+        )
+    return bool(one == other)
+
+
+def _contains(value: Any, values: Any) -> bool:
+    """Whether the value is among these, all of which it must be comparable with."""
+    if isinstance(values, dict):
+        return any(_equal(value, key) for key in values)
+    strange = None
+    for each in values:
+        if _equal(value, each):
+            return True
+        if each is not None and kind_of(each) != kind_of(value):
+            strange = each
+    if strange is not None:
+        raise ValueError(f"{kind_of(value)} cannot be compared with {kind_of(strange)}")
+    return False
+
+
+def kind_of(value: Any) -> str:
+    """Return what people call this kind of value."""
+    return next(word for kind, word in _PYTHON if isinstance(value, kind))
+
+
+_PYTHON: tuple[tuple[Any, str], ...] = (
+    (str, "a text"),
+    (bool, "true or false"),
+    (int | float, "a number"),
+    (type(None), "null"),
+    (list, "a list"),
+    (Mapping, "an object"),
+    (datetime, "a time"),
+    (timedelta, "a duration"),
+    (bytes, "bytes"),
+    (object, "something else"),
+)
+KINDS = {
+    "bool": "true or false",
+    "double": "a number",
+    "int64": "a number",
+    "uint64": "a number",
+    "string": "a text",
+    "null_type": "null",
+    "list": "a list",
+    "map": "an object",
+    "timestamp": "a time",
+    "duration": "a duration",
+}

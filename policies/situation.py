@@ -1,0 +1,135 @@
+"""What do conditions get to see of an action?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from governance.text_safety import visible_line
+from policies import dialect
+from policies.rules import Facts
+
+MAX_DEPTH = 32
+
+
+class CannotEvaluate(Exception):
+    """There is no answer for these facts. The message says why, in a few words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The facts of one action, made ready once for all conditions."""
+
+    variables: Mapping[str, Any]
+    activation: Any
+    values: int
+    text: int
+
+
+def situation(facts: Facts, sensitivity: int = 0, risk: int | None = None) -> Situation:
+    """Make the facts ready for conditions. Raise CannotEvaluate if they do not fit.
+
+    Only what JSON can hold gets through, and not deeper than conditions may look: the
+    library underneath crashes on very deep or circular values. Every number becomes a
+    double. Without a resource ``resource`` is empty, so that its fields are missing.
+    """
+    size = _Size()
+    agent = {
+        "name": facts.agent.name,
+        "environment": facts.agent.environment,
+        "tags": list(facts.agent.tags),
+    }
+    history = {
+        name: {"count": found.count}
+        if found.sum is None
+        else {"count": found.count, "sum": float(found.sum)}
+        for name, found in facts.history.items()
+    }
+    plain: dict[str, Any] = {
+        "action": facts.action,
+        "params": _plain(facts.params, size),
+        "context": _plain(facts.context, size),
+        "resource": {**facts.resource, "sensitivity": sensitivity}
+        if facts.resource is not None
+        else {},
+        "now": facts.now,
+    }
+    if risk is not None:
+        plain["risk"] = risk
+    dotted: dict[str, Any] = {f"agent.{name}": agent[name] for name in agent}
+    for name, found in history.items():
+        dotted |= {f"history.{name}.{what}": value for what, value in found.items()}
+    try:
+        activation = dialect.activation({**plain, **dotted})
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise CannotEvaluate(short(str(error))) from error
+    variables = {**plain, "agent": agent, "history": history}
+    return Situation(variables, activation, size.values, size.text)
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = _Missing()
+
+
+def find(values: Any, names: Iterable[str]) -> Any:
+    """Follow the names into nested objects. Return MISSING where the way ends."""
+    for name in names:
+        if not isinstance(values, Mapping) or name not in values:
+            return MISSING
+        values = values[name]
+    return values
+
+
+def lookup(values: Mapping[str, Any], path: str) -> Any:
+    """Follow a dotted path like ``params.customer.id``. Return MISSING at its end."""
+    return find(values, path.split("."))
+
+
+def short(text: str) -> str:
+    """One line for people, whatever text an agent's value brought into it."""
+    text = visible_line(text)
+    return text if len(text) <= 300 else f"{text[:299]}…"
+
+
+@dataclass(slots=True)
+class _Size:
+    values: int = 0
+    text: int = 0
+
+
+def _plain(value: Any, size: _Size, depth: int = 0) -> Any:
+    size.values += 1
+    if isinstance(value, str):
+        size.text += len(value)
+        return value
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float | Decimal):
+        return _double(value)
+    if depth >= MAX_DEPTH:
+        raise CannotEvaluate(f"values are nested deeper than {MAX_DEPTH}")
+    if isinstance(value, Mapping):
+        size.text += sum(len(key) for key in value)
+        return {key: _plain(each, size, depth + 1) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, size, depth + 1) for each in value]
+    raise CannotEvaluate(
+        f"a value is neither JSON nor a number: {type(value).__name__}"
+    )
+
+
+def _double(value: float | Decimal) -> float:
+    try:
+        double = float(value)
+    except (OverflowError, ValueError):
+        double = math.inf
+    if not math.isfinite(double):
+        raise CannotEvaluate("a number is out of range")
+    return double

@@ -33,7 +33,7 @@ def _web(listener: socket.socket) -> Child:
 
 def _background() -> list[Child]:
     if settings.WORKER == "celery":
-        celery = [sys.executable, "-m", "celery", "-A", "config.celery"]
+        celery = [sys.executable, "-m", "celery", "-q", "-A", "config.celery"]
         workers = str(settings.Q_CLUSTER["workers"])
         worker = [*celery, "worker", "--loglevel", "WARNING", "--concurrency", workers]
         return [

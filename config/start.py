@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from config import health
 from config.settings import env
 from governance import solo
 from governance.models import User
+
+logger = logging.getLogger(__name__)
 
 LOCK = "start"
 PATIENCE = 120
@@ -44,6 +47,10 @@ def first_administrator() -> NewAdministrator | None:
     username = env.str("DJANGO_SUPERUSER_USERNAME", default="admin")
     given = env.str("DJANGO_SUPERUSER_PASSWORD", default="")
     email = env.str("DJANGO_SUPERUSER_EMAIL", default="")
+    if User.objects.filter(username=username).exists():
+        # Nobody becomes an administrator because of what they are called.
+        logger.error("There is no administrator: run manage.py createsuperuser.")
+        return None
     password = given or secrets.token_urlsafe(12)
     User.objects.create_superuser(username, email, password)
     return None if given else NewAdministrator(username, password)

@@ -1,0 +1,91 @@
+"""One command starts everything, keeps it running, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.processes import Serving, eventually, serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serve")]
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "served.sqlite3"
+
+
+@pytest.fixture
+def served(tmp_path: Path, database: Path) -> Iterator[Serving]:
+    url = f"sqlite:///{database}"
+    with serving(tmp_path, DATABASE_URL=url, WORKER="q2") as running:
+        yield running
+
+
+def last_beat(database: Path) -> str | None:
+    with closing(sqlite3.connect(database)) as connection:
+        beats = connection.execute(
+            "SELECT last_run_at FROM governance_jobrun WHERE job LIKE '%heartbeat'"
+        ).fetchone()
+    return str(beats[0]) if beats and beats[0] else None
+
+
+def beats_again(database: Path, within: float) -> None:
+    before = last_beat(database)
+    eventually(lambda: last_beat(database) != before, within)
+
+
+def idle_workers(served: Serving) -> list[psutil.Process]:
+    """Return the processes that wait for jobs: the first ones the sentinel forks."""
+    (sentinel,) = eventually(lambda: served.child("work").children())
+    children = eventually(lambda: c if len(c := sentinel.children()) >= 4 else None)
+    return sorted(children, key=lambda process: process.pid)[:2]
+
+
+def test_it_survives_what_kills_its_children(served: Serving, database: Path) -> None:
+    assert httpx.get(f"{served.url}/healthz").json() == {"status": "ok"}
+    assert "The first administrator is admin, password" in served.output
+    eventually(lambda: last_beat(database))
+
+    served.child("web").kill()
+    eventually(served.answers)
+
+    served.child("tick").kill()
+    beats_again(database, within=15)
+
+    # One of them holds the queue's lock: without help, no job would ever run again.
+    for worker in idle_workers(served):
+        worker.kill()
+    beats_again(database, within=45)
+    assert "The queue is stuck" in served.output
+
+    served.family()
+    served.signal_group(signal.SIGTERM)
+    eventually(served.is_gone, within=15)
+    assert served.process.returncode == 0
+
+
+def test_nothing_outlives_it_even_when_it_is_killed(
+    served: Serving, database: Path
+) -> None:
+    assert served.answers()
+    eventually(lambda: last_beat(database))
+    assert len(served.family()) >= 8
+
+    served.process.kill()
+    eventually(served.is_gone, within=5)
+
+
+def test_it_stops_when_only_its_main_process_is_told_to(served: Serving) -> None:
+    assert served.answers()
+    served.family()
+
+    served.process.send_signal(signal.SIGINT)
+    eventually(served.is_gone, within=15)

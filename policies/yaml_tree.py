@@ -22,6 +22,7 @@ Path = tuple[str | int, ...]
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _JSON_SCALARS = {f"{_TAG}{name}" for name in ("str", "int", "float", "bool", "null")}
+_WRITTEN_PLAINLY = _JSON_SCALARS - {f"{_TAG}null"} | {f"{_TAG}timestamp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +111,11 @@ def _check_depth(text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise Unreadable(
-                event.start_mark.line + 1, f"Nest at most {MAX_DEPTH} levels deep."
-            )
+            raise Unreadable(_line_of(event), f"Nest at most {MAX_DEPTH} levels deep.")
+
+
+def _line_of(found: yaml.Node | yaml.Event) -> int:
+    return found.start_mark.line + 1 if found.start_mark else 1
 
 
 class _Reader:
@@ -128,7 +131,7 @@ class _Reader:
         self.tree.mistakes.append(self.tree.mistake(path, detail))
 
     def value(self, node: yaml.Node, path: Path) -> Any:
-        line = node.start_mark.line + 1
+        line = _line_of(node)
         self.tree.lines.setdefault(path, line)
         self.count += 1
         if self.count > MAX_VALUES:
@@ -152,7 +155,7 @@ class _Reader:
                 self.refuse(path, "Keys must be plain text.")
                 continue
             place = (*path, key.value)
-            line = key.start_mark.line + 1
+            line = _line_of(key)
             if key.tag == f"{_TAG}merge":
                 merged |= self.merged(member, path)
             elif key.value in own:
@@ -173,7 +176,7 @@ class _Reader:
         return {key: part[key] for part in reversed(parts) for key in part}
 
     def scalar(self, node: yaml.ScalarNode, path: Path) -> Any:
-        if self.is_text(path) and node.tag != f"{_TAG}null":
+        if self.is_text(path) and node.tag in _WRITTEN_PLAINLY:
             return node.value
         if node.tag not in _JSON_SCALARS:
             return self.refuse(path, "Quote this value: it is not plain JSON.")

@@ -1,0 +1,111 @@
+"""Does a rule fit among the others? Flows exist, conditions compile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from governance.errors import Problem
+from policies import cel, fields, rules, rulesets, schemas
+from policies.bodies import Body, State, Subject
+from policies.plan import Change, Plan
+
+Place = tuple[Subject, str]
+
+
+def problems(plan: Plan) -> dict[Place, list[Problem]]:
+    """Return what would be wrong after this plan, by rule. Empty: go ahead."""
+    found = {
+        (change.subject, change.name): list(_misfits(change, plan))
+        for change in plan.changes
+        if change.after is not None
+    }
+    return {place: wrong for place, wrong in found.items() if wrong}
+
+
+def users_of(subject: Subject, name: str, state: State) -> Iterator[str]:
+    """Yield what still refers to a flow or lookback, as people call it."""
+    if subject is Subject.FLOW:
+        for policy in state[Subject.POLICY].values():
+            if policy["flow"] == name:
+                yield f"policy {policy['name']}"
+        if any(body["flow"] == name for body in state[Subject.DEFAULT].values()):
+            yield "the default"
+    if subject is Subject.LOOKBACK:
+        yield from (what for what, _, _ in _readers_of(name, state))
+
+
+def _readers_of(lookback: str, state: State) -> Iterator[tuple[str, str, bool]]:
+    """Yield name, condition, and whether it may use the risk, of what reads it."""
+    for kind in (Subject.POLICY, Subject.RISK_FACTOR):
+        risk = kind is Subject.POLICY
+        for name, body in state[kind].items():
+            if body["when"] and body.get("mode") != rules.Mode.RETIRED:
+                with suppress(cel.BadCondition):
+                    if lookback in _compile(body["when"], state, risk=risk).lookbacks:
+                        yield f"{kind.label.lower()} {name}", body["when"], risk
+
+
+def _misfits(change: Change, plan: Plan) -> Iterator[Problem]:
+    body, state = change.after or {}, plan.after
+    match change.subject:
+        case Subject.POLICY:
+            yield from _flow_exists(body, state)
+            if not _only_retires(change):
+                yield from _compiles(body["when"], state, risk=True)
+        case Subject.DEFAULT:
+            yield from _flow_exists(body, state)
+        case Subject.RISK_FACTOR:
+            yield from _compiles(body["when"], state, risk=False)
+        case Subject.ACTION_TYPE:
+            yield from _schema_holds(body)
+        case Subject.LOOKBACK:
+            yield from _still_serves(change, plan)
+
+
+def _still_serves(change: Change, plan: Plan) -> Iterator[Problem]:
+    """What reads a lookback must still compile when the lookback stops summing."""
+    if change.before and change.before["sum"] and not (change.after or {})["sum"]:
+        changing = {
+            f"{each.subject.label.lower()} {each.name}" for each in plan.changes
+        }
+        for who, when, risk in _readers_of(change.name, plan.before):
+            if who not in changing and any(_compiles(when, plan.after, risk=risk)):
+                yield Problem("/sum", "rule_in_use", f"The sum is still used by {who}.")
+
+
+def _flow_exists(body: Body, state: State) -> Iterator[Problem]:
+    flow, flows = body["flow"], state[Subject.FLOW]
+    if flow and flow not in flows:
+        detail = f"There is no flow {flow}. {fields.nearest(flow, flows)}"
+        yield Problem("/flow", "unknown_flow", detail)
+
+
+def _only_retires(change: Change) -> bool:
+    """A policy can always be retired, even one whose condition no longer compiles."""
+    before, after = change.before or {}, change.after or {}
+    retires: bool = after["mode"] == rules.Mode.RETIRED
+    return retires and after["when"] == before.get("when")
+
+
+def _compiles(when: str, state: State, *, risk: bool) -> Iterator[Problem]:
+    if when:
+        try:
+            _compile(when, state, risk=risk)
+        except cel.BadCondition as bad:
+            line = f"line {bad.line}, " if "\n" in when else ""
+            detail = f"{bad.detail} (At {line}column {bad.column}.)"
+            yield Problem("/when", "bad_condition", detail)
+
+
+def _compile(when: str, state: State, *, risk: bool) -> cel.Condition:
+    lookbacks = [rulesets.lookback(body) for body in state[Subject.LOOKBACK].values()]
+    return cel.compile_condition(when, lookbacks=lookbacks, risk=risk)
+
+
+def _schema_holds(body: Body) -> Iterator[Problem]:
+    if body["params_schema"] is not None:
+        try:
+            schemas.check_schema(body["params_schema"])
+        except schemas.BadSchema as bad:
+            yield Problem("/params_schema", "bad_schema", str(bad))

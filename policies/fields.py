@@ -1,0 +1,269 @@
+"""Which values may a field of a rule hold?
+
+A field is a function from what somebody wrote to the value in its normal form. It
+raises ``Unfit`` with a sentence, or with a problem for each place inside the value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from governance import strict_numbers, text_safety
+from governance.errors import Problem
+from policies import cel, dialect, durations, patterns
+
+Reader = Callable[[Any], Any]
+REQUIRED = object()
+
+SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
+ACTION = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*")
+MEMBER = re.compile(
+    r"(?:params|context)(?:\.[A-Za-z_][A-Za-z0-9_]*)+"
+    r"|resource\.(?:type|id)|agent\.(?:name|environment)"
+)
+
+
+class Unfit(Exception):
+    """A value that the field cannot hold."""
+
+    def __init__(self, detail: str, problems: Iterable[Problem] = ()) -> None:
+        super().__init__(detail)
+        self.problems = list(problems) or [Problem("", "invalid", detail)]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How to read one field, and what it holds when it is left out."""
+
+    read: Reader
+    default: Any = REQUIRED
+
+
+Form = Mapping[str, Field]
+
+
+def read_form(form: Form, raw: Any) -> dict[str, Any]:
+    """Return every field of the form in its normal form. Raises ``Unfit``.
+
+    A field that is null counts as left out.
+    """
+    if not isinstance(raw, dict):
+        raise Unfit(f"Write the fields {', '.join(form)} here.")
+    found = {name: raw[name] for name in raw if raw[name] is not None}
+    problems = [unknown(name, form) for name in raw if name not in form]
+    body = {}
+    for name, field in form.items():
+        if name in found:
+            try:
+                body[name] = field.read(found[name])
+            except Unfit as unfit:
+                problems += [under(name, problem) for problem in unfit.problems]
+        elif field.default is REQUIRED:
+            problems.append(Problem(f"/{name}", "required", f"Write {name} as well."))
+        else:
+            body[name] = field.default
+    if problems:
+        raise Unfit("Some fields do not fit.", problems)
+    return body
+
+
+def unknown(name: Any, known: Iterable[str]) -> Problem:
+    """Name a key nobody asked for, and the one that was probably meant."""
+    detail = f"There is no such key. {nearest(name, known)}"
+    return Problem(text_safety.pointer([name]), "unknown_field", detail)
+
+
+def nearest(name: Any, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    if close:
+        return f"Did you mean {close[0]}?"
+    return f"There are {', '.join(known[:20])}." if known else "There are none."
+
+
+def under(place: str | int, problem: Problem) -> Problem:
+    path = text_safety.pointer([place]) + problem.path
+    return Problem(path, problem.code, problem.detail)
+
+
+def text(longest: int) -> Reader:
+    """One line. Line breaks, as YAML's block texts have them, count as spaces."""
+
+    def read(value: Any) -> str:
+        line = " ".join(_string(value).split())
+        if problem := text_safety.check_identifier(line, ""):
+            raise Unfit(problem.detail, [problem])
+        return _at_most(longest, line)
+
+    return read
+
+
+def name(form: re.Pattern[str], longest: int, means: str) -> Reader:
+    def read(value: Any) -> str:
+        if not form.fullmatch(_at_most(longest, _string(value))):
+            raise Unfit(f"{text_safety.excerpt(value)} does not fit here: {means}.")
+        return str(value)
+
+    return read
+
+
+slug = name(
+    SLUG, 100, "use lower-case letters and digits, with single hyphens between them"
+)
+action_name = name(ACTION, 100, "write a lower-case dotted name like refund.create")
+member = name(MEMBER, 200, "write a path like params.customer_id or resource.id")
+
+
+def lookback_name(value: Any) -> str:
+    name = _at_most(60, _string(value))
+    if name in dialect.RESERVED:
+        raise Unfit(f"{name} is a word of the condition language: choose another.")
+    if not cel.is_lookback_name(name):
+        raise Unfit("Use lower-case letters, digits and underscores, a letter first.")
+    return name
+
+
+def optional(read: Reader) -> Reader:
+    """Take an empty text for what it is: nothing."""
+    return lambda value: "" if value == "" else read(value)
+
+
+def action_pattern(value: Any) -> str:
+    pattern = _at_most(100, _string(value))
+    if not patterns.is_pattern(pattern):
+        raise Unfit(
+            f"{text_safety.excerpt(pattern)} is no pattern: write refund.create, "
+            "refund.* or *."
+        )
+    return pattern
+
+
+def condition(value: Any) -> str:
+    """The text alone: whether it compiles depends on the other rules."""
+    return _at_most(cel.MAX_LENGTH, _string(value).strip())
+
+
+def one_of(choices: type[StrEnum], *, without: Iterable[str] = ()) -> Reader:
+    known = [str(choice) for choice in choices if choice not in without]
+
+    def read(value: Any) -> str:
+        if value not in known:
+            raise Unfit(f"Write one of {', '.join(known)}.")
+        return str(value)
+
+    return read
+
+
+def whole(least: int, most: int) -> Reader:
+    def read(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Unfit(f"Write a whole number from {least} to {most}.")
+        if not least <= value <= most:
+            raise Unfit(f"{value} is out of range: {least} to {most}.")
+        return value
+
+    return read
+
+
+def yes_or_no(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Unfit("Write true or false.")
+    return value
+
+
+def duration(value: Any) -> str:
+    """A duration as policy files write it: that is its normal form, too."""
+    if isinstance(value, timedelta):
+        return durations.text(value)
+    try:
+        return durations.text(durations.parse(_string(value)))
+    except ValueError as error:
+        raise Unfit(str(error)) from None
+
+
+def list_of(read: Reader, *, least: int = 0, distinct: bool = True) -> Reader:
+    def read_all(value: Any) -> list[Any]:
+        if not isinstance(value, list | tuple):
+            raise Unfit("Write a list: [one, another].")
+        items: list[Any] = []
+        problems: list[Problem] = []
+        for index, item in enumerate(value):
+            try:
+                items.append(read(item))
+            except Unfit as unfit:
+                problems += [under(index, problem) for problem in unfit.problems]
+            else:
+                if distinct and items[-1] in items[:-1]:
+                    twice = Problem(f"/{index}", "duplicate", "This is listed twice.")
+                    problems.append(twice)
+        if len(value) < least:
+            problems.append(Problem("", "empty", "Write at least one here."))
+        if problems:
+            raise Unfit("Some items do not fit.", problems)
+        return items
+
+    return read_all
+
+
+def sorted_list_of(read: Reader, *, least: int = 0) -> Reader:
+    """Read a list whose order says nothing."""
+    read_all = list_of(read, least=least)
+    return lambda value: sorted(read_all(value))
+
+
+def form(fields: Form) -> Reader:
+    return lambda value: read_form(fields, value)
+
+
+def json_object(value: Any) -> dict[str, Any]:
+    """Only what every database and every reader of the record keeps unchanged."""
+    if not isinstance(value, dict):
+        raise Unfit("Write an object here.")
+    if problems := list(_not_portable(value, ())):
+        raise Unfit("Some values do not fit.", problems)
+    return value
+
+
+def _not_portable(value: Any, path: tuple[str | int, ...]) -> Iterable[Problem]:
+    match value:
+        case str():
+            if re.search(f"[\0{text_safety.SURROGATES}]", value):
+                place = text_safety.pointer(path)
+                yield Problem(place, "unsafe_text", "Remove the control character.")
+        case bool() | None:
+            pass
+        case int() | float():
+            try:
+                strict_numbers.read(json.dumps(value))
+            except strict_numbers.NotPortable as error:
+                yield Problem(text_safety.pointer(path), error.code, str(error))
+        case list():
+            for index, item in enumerate(value):
+                yield from _not_portable(item, (*path, index))
+        case dict():
+            for key, item in value.items():
+                yield from _not_portable(key, (*path, key))
+                yield from _not_portable(item, (*path, key))
+        case _:
+            yield Problem(text_safety.pointer(path), "type", "This is not JSON.")
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Unfit("Write a text here.")
+    if re.search(f"[\0{text_safety.SURROGATES}]", value):
+        raise Unfit("Remove the control character.")
+    return value
+
+
+def _at_most(longest: int, value: str) -> str:
+    if len(value) > longest:
+        raise Unfit(f"Write at most {longest} characters; these are {len(value)}.")
+    return value

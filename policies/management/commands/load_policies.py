@@ -1,0 +1,141 @@
+"""Apply a policy file: all of it, or nothing."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from governance import text_safety
+from governance.errors import Refused
+from governance.models import User
+from policies import files, rows, services
+from policies.files import Document, Mistaken
+from policies.plan import Plan
+from policies.yaml_tree import MAX_BYTES
+
+
+class Command(BaseCommand):
+    help = (
+        "Apply a policy file in one transaction. Rules the file does not name are left "
+        "alone. A file with a mistake changes nothing."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="A policy file; - is stdin.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Show the plan and change nothing."
+        )
+        parser.add_argument(
+            "--prune",
+            action="store_true",
+            help="Retire policies, and remove other rules, that the file does not name.",
+        )
+        parser.add_argument(
+            "--author", metavar="USERNAME", help="Who changes the rules."
+        )
+        parser.add_argument("--note", default="", help="Why, for the record.")
+
+    def handle(self, **options: Any) -> None:
+        name = options["file"]
+        author = _author(options["author"])
+        raw = _read(name)
+        document = None
+        try:
+            document = files.parse(raw)
+            self._load(document, author, options)
+        except Mistaken as mistaken:
+            self._refuse(name, mistaken)
+        except services.Unfitting as unfitting:
+            assert document
+            self._refuse(name, Mistaken(document.mistakes(unfitting)))
+        except Refused as refused:
+            raise CommandError(str(refused)) from None
+
+    def _load(
+        self, document: Document, author: User | None, options: dict[str, Any]
+    ) -> None:
+        wish = document.wish_alone if options["prune"] else document.wish
+        if options["dry_run"]:
+            plan = services.preview(wish)
+            missing = rows.missing_groups(plan.after)
+        else:
+            done = services.change(wish, author=author, note=options["note"])
+            plan, missing = done.plan, list(done.new_groups)
+        self._print(plan)
+        self._warn(document, plan, missing, options)
+        self.stdout.write(_summary(plan, dry_run=options["dry_run"]))
+
+    def _print(self, plan: Plan) -> None:
+        for change in plan.changes:
+            for line in change.lines:
+                self._line(line)
+        for reordering in plan.reorderings:
+            self._line(str(reordering))
+
+    def _line(self, text: str) -> None:
+        self.stdout.write(text_safety.visible_line(text))
+
+    def _warn(
+        self,
+        document: Document,
+        plan: Plan,
+        missing: list[str],
+        options: dict[str, Any],
+    ) -> None:
+        if options["prune"]:
+            for kept in document.kept(plan.after):
+                self._warning(kept)
+        made = "would be created" if options["dry_run"] else "was created"
+        for group in missing:
+            self._warning(f"The group {group} did not exist and {made}, empty.")
+        for where, why in rows.deserted_stages(plan.after):
+            self._warning(f"Nobody could satisfy {where}: {why}.")
+
+    def _warning(self, text: str) -> None:
+        line = text_safety.visible_line(f"Warning: {text}")
+        self.stderr.write(self.style.WARNING(line))
+
+    def _refuse(self, name: str, mistaken: Mistaken) -> None:
+        for mistake in mistaken.mistakes:
+            self.stderr.write(text_safety.visible_line(f"{name}:{mistake}"))
+        count = len(mistaken.mistakes)
+        what = "1 mistake" if count == 1 else f"{count} mistakes"
+        raise CommandError(f"{what} in {name}: nothing was changed.")
+
+
+def _author(username: str | None) -> User | None:
+    if username is None:
+        return None
+    try:
+        return User.objects.get(username=username)
+    except User.DoesNotExist:
+        raise CommandError(f"There is no user {username}.") from None
+
+
+def _read(name: str) -> bytes:
+    """Read no more than one byte too many: the parser says the rest."""
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with Path(name).open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise CommandError(f"{name} cannot be read: {error.strerror}.") from None
+
+
+def _summary(plan: Plan, *, dry_run: bool) -> str:
+    if not plan:
+        return "Nothing to change: the rules already say this."
+    signs = [change.sign for change in plan.changes]
+    counts = [
+        f"{signs.count('+')} new",
+        f"{signs.count('~') + len(plan.reorderings)} changed",
+        f"{signs.count('-')} retired or removed",
+    ]
+    done = "Would change" if dry_run else "Done"
+    end = " Nothing was changed: this was a dry run." if dry_run else ""
+    return f"{done}: {', '.join(counts)}.{end}"

@@ -53,6 +53,9 @@ class Course:
 
     def start(self, at: datetime) -> None:
         """Open the first step."""
+        if not self.stages:
+            # Fail closed: nothing may count as approved because nobody was asked.
+            raise ValueError("A request needs a stage.")
         self._advance(at)
 
     def cancel(self, at: datetime, actor: Actor) -> None:
@@ -63,7 +66,12 @@ class Course:
         self.happenings.append(Happening(kind, at, actor, data))
 
     def vote(
-        self, stage: Stage, vote: Vote, *, actor: Actor, rightful: Mapping[int, Set[int]]
+        self,
+        stage: Stage,
+        vote: Vote,
+        *,
+        actor: Actor,
+        rightful: Mapping[int, Set[int]],
     ) -> None:
         """Count one person's vote and let follow what follows.
 

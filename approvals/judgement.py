@@ -6,7 +6,7 @@ locks that make lookbacks exact, and hands them over.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from governance.ledger import Actor
 from governance.models import Action, Agent
 from policies import engine, lookbacks, store
 from policies.engine import CompiledRules, Verdict
-from policies.rules import AgentRef, Decision, Facts, Lookback, ResourceRef
+from policies.rules import AgentFacts, Decision, Facts, Lookback
 
 POLICIES = Actor("policies", name="policies")
 
@@ -50,7 +50,6 @@ class Judged:
     summary: str
     # The lookbacks that count this action from now on.
     counted: tuple[Lookback, ...]
-    facts: Facts
 
 
 def judge(agent: Agent, proposed: Proposed) -> Judged:
@@ -62,19 +61,15 @@ def judge(agent: Agent, proposed: Proposed) -> Judged:
     locks.shared(locks.RULES)
     rules = store.current()
     _check_catalogue(rules, proposed)
+    read, counted = rules.read_by(proposed.action), rules.counted_by(proposed.action)
     facts = _facts(agent, proposed, clock.now())
-    read, counted = rules.read_by(facts.action), rules.counted_by(facts.action)
     lookbacks.lock([*read, *counted], facts)
     # Only now: it may have taken a while to get here.
     at = clock.now()
-    facts = _facts(agent, proposed, at, lookbacks.history(read, facts, at))
+    history = lookbacks.history(read, facts, at)
+    verdict = engine.judge(rules, replace(facts, now=at, history=history))
     return Judged(
-        verdict=engine.judge(rules, facts),
-        at=at,
-        revision=rules.revision,
-        summary=_summary(rules, proposed),
-        counted=tuple(counted),
-        facts=facts,
+        verdict, at, rules.rules.revision, _summary(rules, proposed), tuple(counted)
     )
 
 
@@ -82,11 +77,43 @@ def blocked_now(action: Action) -> str | None:
     """Return the policy that forbids this action by now, if there is one."""
     rules = store.current()
     at = clock.now()
-    proposed = engine.Proposal(action.name, action.params, action.resource, action.context)
-    facts = _facts(action.agent, proposed, at)
+    facts = replace(lookbacks.facts_of(action), now=at)
     history = lookbacks.history(rules.read_by(action.name), facts, at, action)
-    verdict = engine.judge(rules, _facts(action.agent, proposed, at, history))
+    verdict = engine.judge(rules, replace(facts, history=history))
     for reason in verdict.reasons:
         if reason.decision == Decision.BLOCK and reason.policy:
             return reason.policy
     return None
+
+
+def _facts(agent: Agent, proposed: Proposed, at: datetime) -> Facts:
+    return Facts(
+        action=proposed.action,
+        params=proposed.params,
+        agent=AgentFacts(agent.name, agent.environment, tuple(agent.tags)),
+        now=at,
+        resource=proposed.resource,
+        context=proposed.context,
+    )
+
+
+def _check_catalogue(rules: CompiledRules, proposed: Proposed) -> None:
+    """Refuse what the catalogue says cannot be: an unknown action, or parameters of
+    the wrong shape."""
+    kind = rules.action_types.get(proposed.action)
+    if kind:
+        problems = engine.schema_errors(kind, proposed.params)
+        if problems:
+            words = f"The params do not fit the schema of {kind.name}."
+            raise SchemaMismatch(words, errors=problems)
+    elif settings.STRICT_ACTIONS:
+        known = list(rules.action_types)
+        near = get_close_matches(proposed.action, known, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UnknownAction(f"The catalogue does not know this action.{hint}")
+
+
+def _summary(rules: CompiledRules, proposed: Proposed) -> str:
+    kind = rules.action_types.get(proposed.action)
+    template = kind.summary if kind else ""
+    return engine.summary(template, proposed.action, proposed.params, proposed.resource)

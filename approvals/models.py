@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
@@ -11,6 +12,8 @@ from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 from governance.models import Action, User, uuid7
 
 DECIDE = "decide_approvalrequest"
+VIEW = "view_approvalrequest"
+VIEW_ALL = "view_all_approvalrequest"
 
 
 class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
@@ -30,6 +33,28 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
             "content_object"
         )
         return self.filter(Q(pk__in=groups) | Q(pk__in=people))
+
+    def waiting_for(self, user: User) -> Self:
+        """Open requests on which this person's word is still missing."""
+        voted = Vote.objects.filter(person=user).values("request")
+        mine = self.open().to_decide(user).exclude(pk__in=voted)
+        return mine.exclude(action__agent__owner=user)
+
+    def visible_to(self, user: User) -> Self:
+        """Requests this person may look at, also when they are decided.
+
+        Those that they or their groups were asked about, and those they voted on.
+        """
+        if user.has_perm(f"approvals.{VIEW_ALL}"):
+            return self
+        asked = ApprovalRequest.asked.through.objects.filter(
+            group__in=user.groups.all()
+        ).values("approvalrequest")
+        people = RequestUserPermission.objects.filter(user=user).values(
+            "content_object"
+        )
+        voted = Vote.objects.filter(person=user).values("request")
+        return self.filter(Q(pk__in=asked) | Q(pk__in=people) | Q(pk__in=voted))
 
 
 class ApprovalRequest(models.Model):
@@ -63,6 +88,8 @@ class ApprovalRequest(models.Model):
     closed_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=17, choices=Outcome, blank=True)
     conditions = models.JSONField(default=list)
+    # Every group that any stage names: they may look, before and after their turn.
+    asked = models.ManyToManyField(Group, related_name="+")
 
     objects = ApprovalRequestQuerySet.as_manager()
     frozen = (
@@ -80,7 +107,10 @@ class ApprovalRequest(models.Model):
     class Meta:
         ordering = ["-id"]
         default_permissions = ["view"]
-        permissions = [(DECIDE, "Can decide this request")]
+        permissions = [
+            (DECIDE, "Can decide this request"),
+            (VIEW_ALL, "Can view every request"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 name="request_once_per_revision", fields=["action", "revision"]
@@ -111,9 +141,7 @@ class Stage(models.Model):
         APPROVED = "approved"
         CLOSED = "closed"
 
-    request = models.ForeignKey(
-        ApprovalRequest, models.PROTECT, related_name="stages"
-    )
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="stages")
     position = models.PositiveSmallIntegerField()
     step = models.PositiveSmallIntegerField()
     name = models.CharField(max_length=100)

@@ -29,6 +29,7 @@ def route(request: ApprovalRequest, stages: Sequence[Stage]) -> None:
     rows.filter(group_id__in=granted - wanted).delete()
     missing = Group.objects.filter(pk__in=wanted - granted)
     if missing:
+        request.asked.add(*missing)
         decide = permission()
         RequestGroupPermission.objects.bulk_create(
             RequestGroupPermission(

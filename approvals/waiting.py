@@ -33,4 +33,6 @@ def _wake(pk: UUID) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(pk)])
         except Error:
-            logger.warning("Could not announce %s; waiters will look by themselves.", pk)
+            logger.warning(
+                "Could not announce %s; waiters will look by themselves.", pk
+            )

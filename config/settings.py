@@ -58,6 +58,9 @@ SECURE_REFERRER_POLICY = "no-referrer"
 X_FRAME_OPTIONS = "DENY"
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 
+# How many requests one web process works on at once. Waiting agents need none.
+WEB_THREADS = env.int("WEB_THREADS", default=8)
+
 # --- What it is made of ------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -134,13 +137,12 @@ _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # Writers queue at BEGIN instead of failing half-way, and a commit that was
     # answered survives a power cut.
+    _database["CONN_MAX_AGE"] = None
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
-    # A file, not memory: only a file has the locks that the tests are about.
-    _database["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
 else:
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
@@ -184,7 +186,7 @@ AXES_VERBOSE = False
 # --- The agents' API ---------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["approvals.api.authentication.AgentKey"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["approvals.api.authentication.AgentKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
     "DEFAULT_PARSER_CLASSES": ["approvals.api.parsers.StrictJSON"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
@@ -192,6 +194,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "config.api.handle_exception",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_METADATA_CLASS": None,
 }
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Countersign",
@@ -200,6 +203,14 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "config.openapi.document_problems",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": "governance.models.Status",
+        "DecisionEnum": "governance.models.Action.Decision",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
@@ -221,11 +232,13 @@ JOBS: dict[str, float] = {
     "approvals.jobs.settle_due": 1,
     "notifications.jobs.publish_events": 1,
     "notifications.jobs.send_due": 2,
+    "governance.queue.heartbeat": 3,
 }
 Q_CLUSTER: dict[str, Any] = {
     "name": "countersign",
     "orm": "default",
-    "workers": env.int("WORKERS", default=2),
+    # Two at least, or one slow job would pass for a queue that is stuck.
+    "workers": max(2, env.int("WORKERS", default=2)),
     "poll": 0.2,
     "timeout": 30,
     "retry": 45,
@@ -247,6 +260,7 @@ EMAIL_TIMEOUT = 10
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 CONTENT_SECURITY_POLICY: dict[str, Any] = {
@@ -273,7 +287,7 @@ LOGGING: dict[str, Any] = {
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     "loggers": {
         "django.server": {"propagate": True, "handlers": []},
-        "django_q": {"level": "WARNING"},
+        "django-q": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
     },

@@ -24,7 +24,9 @@ class InvalidKey(Refused):
     status = 401
 
     def __init__(self) -> None:
-        super().__init__("This API key is not valid. Ask an administrator for a new one.")
+        super().__init__(
+            "This API key is not valid. Ask an administrator for a new one."
+        )
 
 
 class Suspended(Refused):
@@ -32,7 +34,9 @@ class Suspended(Refused):
     status = 403
 
 
-def make(agent: Agent, by: User | None, lifetime: timedelta | None) -> tuple[AgentKey, str]:
+def make(
+    agent: Agent, by: User | None, lifetime: timedelta | None
+) -> tuple[AgentKey, str]:
     """Store a new key. Return it with its only plain-text copy."""
     prefix = "".join(secrets.choice(ALPHABET) for _ in range(12))
     secret = secrets.token_urlsafe(32)

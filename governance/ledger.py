@@ -114,7 +114,9 @@ def record(
         actor_name=actor.name,
         action=action,
         agent_id=agent_id,
-        body=canonical.canonical_bytes(json.loads(json.dumps(body, default=str))).decode(),
+        body=canonical.canonical_bytes(
+            json.loads(json.dumps(body, default=str))
+        ).decode(),
     )
     PendingEvent.objects.bulk_create(
         PendingEvent(event=event, reader=reader)

@@ -64,9 +64,7 @@ class Agent(models.Model):
 
 class AgentKeyQuerySet(models.QuerySet["AgentKey"]):
     def live(self, at: datetime) -> Self:
-        return self.filter(
-            Q(expires_at=None) | Q(expires_at__gt=at), revoked_at=None
-        )
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=at), revoked_at=None)
 
 
 class AgentKey(models.Model):
@@ -258,7 +256,8 @@ class Action(models.Model):
             ),
             models.CheckConstraint(
                 name="action_consumed_at_only_after_a_grant",
-                condition=Q(consumed_at=None) | Q(grant_expires_at__gte=F("consumed_at")),
+                condition=Q(consumed_at=None)
+                | Q(grant_expires_at__gte=F("consumed_at")),
             ),
             models.CheckConstraint(
                 name="action_granted_has_an_end",
@@ -335,9 +334,7 @@ class Event(models.Model):
     actor_kind = models.CharField(max_length=10)
     actor_id = models.CharField(max_length=40, blank=True)
     actor_name = models.CharField(max_length=150, blank=True)
-    action = models.ForeignKey(
-        Action, models.PROTECT, null=True, related_name="events"
-    )
+    action = models.ForeignKey(Action, models.PROTECT, null=True, related_name="events")
     agent = models.ForeignKey(Agent, models.PROTECT, null=True, related_name="events")
     body = models.TextField()
     # Filled when events are chained and sealed.
@@ -379,7 +376,9 @@ class PendingEvent(models.Model):
 
     class Meta:
         default_permissions = []
-        indexes = [models.Index(name="pending_event_of_reader", fields=["reader", "id"])]
+        indexes = [
+            models.Index(name="pending_event_of_reader", fields=["reader", "id"])
+        ]
 
     def __str__(self) -> str:
         return f"{self.reader}: {self.event_id}"

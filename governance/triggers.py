@@ -96,7 +96,7 @@ def _sqlite(model: type[models.Model]) -> Iterator[str]:
     key = model._meta.pk.column
     changed = _changed(model, "IS NOT")
     # INSERT OR REPLACE deletes the old row without asking the delete trigger.
-    exists = f'WHEN EXISTS (SELECT 1 FROM "{table}" WHERE "{key}" = NEW."{key}")'
+    exists = f'WHEN EXISTS (SELECT 1 FROM "{table}" WHERE "{key}" = NEW."{key}")'  # noqa: S608
     rows = [
         ("update", "UPDATE", changed),
         ("delete", "DELETE", ""),

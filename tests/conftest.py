@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import StringIO
 
 import pytest
+from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.db import connection
 from django.test import TransactionTestCase
 
-from governance import triggers
+from governance import services, triggers
+from governance.models import Agent, User
 from tests import servers
+from tests.cast import AgentClient, make_user
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 
@@ -83,3 +88,53 @@ def valkey() -> Iterator[str]:
     """A real Redis-compatible server: its ``REDIS_URL``."""
     with servers.valkey() as url:
         yield url
+
+
+# The cast. Alice and Bob are managers, Carol is finance, Charlie may do nothing.
+
+
+@pytest.fixture
+def managers(db: None) -> Group:
+    return Group.objects.create(name="customer-service-managers")
+
+
+@pytest.fixture
+def finance(db: None) -> Group:
+    return Group.objects.create(name="finance")
+
+
+@pytest.fixture
+def alice(managers: Group) -> User:
+    return make_user("alice", managers)
+
+
+@pytest.fixture
+def bob(managers: Group) -> User:
+    return make_user("bob", managers)
+
+
+@pytest.fixture
+def carol(finance: Group) -> User:
+    return make_user("carol", finance)
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    return make_user("charlie")
+
+
+@pytest.fixture
+def agent(db: None) -> Agent:
+    return services.create_agent("refund-bot")
+
+
+@pytest.fixture
+def api(agent: Agent) -> AgentClient:
+    """The agent at the other end of the API."""
+    return AgentClient(services.issue_key(agent))
+
+
+@pytest.fixture
+def refund_rules(managers: Group, finance: Group) -> None:
+    """The policies of the running example."""
+    call_command("load_policies", "examples/refunds.yaml", stdout=StringIO())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+
 from django.core.cache import cache
 from django.db import transaction
 from rest_framework.authentication import BaseAuthentication

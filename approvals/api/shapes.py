@@ -30,7 +30,9 @@ def proposal(body: dict[str, Any]) -> Proposal:
     problems = unknown_fields(body, SUBMISSION)
     problems += _action(body)
     if "params" not in body:
-        problems.append(Problem("/params", "params_required", "Send params, an object."))
+        problems.append(
+            Problem("/params", "params_required", "Send params, an object.")
+        )
     problems += _optional(body, "params", dict)
     problems += _resource(body)
     problems += _optional(body, "reason", str)

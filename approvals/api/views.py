@@ -88,13 +88,17 @@ class AgentView(APIView):
         return self.request.auth
 
     def body(self) -> dict[str, Any]:
+        if self._is_empty():
+            raise Malformed("Send a JSON object as the body.", code="empty_body")
         parsers.check_content_type(self.request)
         body: dict[str, Any] = self.request.data
         return body
 
     def optional_body(self) -> dict[str, Any]:
-        empty = self.request.META.get("CONTENT_LENGTH") in (None, "", "0")
-        return {} if empty else self.body()
+        return {} if self._is_empty() else self.body()
+
+    def _is_empty(self) -> bool:
+        return self.request.META.get("CONTENT_LENGTH") in (None, "", "0")
 
     def key(self) -> str | None:
         """Return the Idempotency-Key, refusing one that cannot be told apart."""
@@ -166,7 +170,9 @@ class ActionsView(AgentView):
             OpenApiParameter("status", str, enum=Status.values),
             OpenApiParameter("action", str),
             OpenApiParameter("cursor", str),
-            OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100}),
+            OpenApiParameter(
+                "limit", {"type": "integer", "minimum": 1, "maximum": 100}
+            ),
         ],
     )
     def get(self, request: Request) -> Response:
@@ -209,7 +215,7 @@ class ActionView(AgentView):
     def get(self, request: Request, pk: str) -> Response:
         own = self.own(pk)
         wait = whole(request, "wait", 0, least=0, most=None)
-        if not request.META.get("countersign.waited"):
+        if "countersign" not in request.META.get("asgi.scope", {}):
             _wait(own, min(wait, MAX_WAIT))
         return answer(storage.read(own))
 

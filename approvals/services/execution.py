@@ -83,7 +83,9 @@ def _consume(
     course = storage.lock(pk)
     action = course.action
     if not isinstance(digest, str) or not canonical.is_digest(digest):
-        raise BadDigest('Send the digest of what you are about to run: "sha256:" and 64 hex digits.')
+        raise BadDigest(
+            'Send the digest of what you are about to run: "sha256:" and 64 hex digits.'
+        )
     _check_granted(course)
     if digest != action.digest:
         raise DigestMismatch(

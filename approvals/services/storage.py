@@ -60,9 +60,7 @@ def lock(pk: UUID) -> Course:
     return read(pk)
 
 
-def save(
-    course: Course, *, at: datetime, before: str, in_time: bool = False
-) -> None:
+def save(course: Course, *, at: datetime, before: str, in_time: bool = False) -> None:
     """Write what the rules changed, or raise ``Overtaken`` and write nothing.
 
     One conditional statement moves the action on. ``in_time`` makes it refuse when the

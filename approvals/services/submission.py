@@ -13,17 +13,17 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
+from policies.engine import Verdict
 
 from approvals import judgement, routing
 from approvals.course import Course
 from approvals.errors import TooManyPending
 from approvals.models import ApprovalRequest, Stage
 from approvals.services import replay, storage
-from governance import canonical, clock
+from governance import canonical
 from governance.ledger import Actor, Kind
 from governance.models import Action, Agent, Status
 from policies import lookbacks
-from policies.engine import Verdict
 from policies.rules import Stage as Terms
 
 STATUS = {
@@ -64,9 +64,7 @@ def submit(
     return course, False
 
 
-def _create(
-    agent: Agent, proposal: Proposal, judged: judgement.Judged
-) -> Course:
+def _create(agent: Agent, proposal: Proposal, judged: judgement.Judged) -> Course:
     verdict, at = judged.verdict, judged.at
     action = _action(agent, proposal, verdict, judged.summary, at)
     course = Course(action)

@@ -1,0 +1,210 @@
+"""What stands before Django: the body's size, and agents that wait.
+
+Django runs under WSGI in a pool of threads. An agent that waits must not hold one of
+those, nor a database connection: it waits here, in the event loop, and its call goes
+to Django when there is something to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import UUID
+
+from asgiref.typing import (
+    ASGI3Application,
+    ASGIReceiveCallable,
+    ASGIReceiveEvent,
+    ASGISendCallable,
+    HTTPScope,
+    Scope,
+)
+from django.db import close_old_connections
+
+from approvals.api.authentication import agent_of
+from approvals.hub import Hub
+from approvals.services import storage
+from config import api
+from governance import clock, strict_json
+from governance.errors import Refused
+from governance.models import Action, Status
+
+API = "/api/"
+ACTION = re.compile(r"\A/api/v1/actions/([0-9a-f-]{36})\Z")
+MAX_WAIT = 60
+# Beyond this many a call is answered at once, as if it had not asked to wait.
+MAX_WAITERS = 20_000
+
+
+class Front:
+    def __init__(self, django: ASGI3Application) -> None:
+        self.django = django
+        self.hub = Hub()
+        self.threads = ThreadPoolExecutor(4, "waiting")
+        self.waiters = 0
+
+    async def __call__(
+        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        if scope["type"] == "lifespan":
+            await self.live(receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith(API):
+            await self.serve_agent(scope, receive, send)
+        else:
+            await self.django(scope, receive, send)
+
+    async def live(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        await receive()
+        self.hub.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.hub.stop()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def serve_agent(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        try:
+            body = await read(scope, receive)
+        except Refused as refusal:
+            await refuse(refusal, send)
+            return
+        if (wanted := wait_of(scope)) and self.waiters < MAX_WAITERS:
+            self.waiters += 1
+            try:
+                if not await self.wait(scope, receive, *wanted):
+                    return
+            finally:
+                self.waiters -= 1
+        await self.django(with_body(scope, body), once(body), send)
+
+    async def wait(
+        self, scope: HTTPScope, receive: ASGIReceiveCallable, pk: UUID, seconds: int
+    ) -> bool:
+        """Wait until there is something to answer. False: the agent has gone away."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        header = header_of(scope, b"authorization")
+        gone = loop.create_task(receive())
+        try:
+            while True:
+                # Join first and look second: nothing is missed in between.
+                moved = self.hub.join(pk)
+                try:
+                    patience = await loop.run_in_executor(
+                        self.threads, look, header, pk
+                    )
+                    timeout = min(end - loop.time(), patience)
+                    if timeout <= 0:
+                        return True
+                    await asyncio.wait(
+                        {moved, gone}, timeout=timeout, return_when="FIRST_COMPLETED"
+                    )
+                finally:
+                    self.hub.leave(pk, moved)
+                if gone.done():
+                    return False
+        finally:
+            gone.cancel()
+
+
+def look(header: str, pk: UUID) -> float:
+    """Return for how many seconds there is nothing to say; 0 when Django should answer.
+
+    That is so when the action is not pending, and whenever anything is amiss: Django
+    finds it again, and says so properly.
+    """
+    try:
+        agent = agent_of(header)
+        action = Action.objects.of(agent).get(pk=pk)
+        if action.status != Status.PENDING:
+            return 0
+        at = clock.now()
+        if action.due_at and action.due_at <= at:
+            course = storage.read(pk)
+            course.lapse(at)
+            action = course.action
+        if action.status != Status.PENDING:
+            return 0
+        return (
+            (action.due_at - at).total_seconds() + 0.01 if action.due_at else MAX_WAIT
+        )
+    except Exception:
+        return 0
+    finally:
+        close_old_connections()
+
+
+def wait_of(scope: HTTPScope) -> tuple[UUID, int] | None:
+    """Return which action this call waits for, and how many seconds, if it does."""
+    path = ACTION.match(scope["path"])
+    if scope["method"] != "GET" or path is None:
+        return None
+    query = parse_qs(scope["query_string"].decode("latin-1"))
+    seconds = query.get("wait", [""])[-1]
+    if not (seconds.isascii() and seconds.isdigit() and len(seconds) < 10):
+        return None
+    try:
+        return UUID(path[1]), min(int(seconds), MAX_WAIT)
+    except ValueError:
+        return None
+
+
+async def read(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
+    """Return the whole body, or refuse it before it has all arrived."""
+    length = header_of(scope, b"content-length")
+    strict_json.check_size(int(length) if length.isdigit() else 0)
+    body = bytearray()
+    while True:
+        event: Any = await receive()
+        if event["type"] == "http.disconnect":
+            return bytes(body)
+        body += event.get("body", b"")
+        strict_json.check_size(len(body))
+        if not event.get("more_body"):
+            return bytes(body)
+
+
+def with_body(scope: HTTPScope, body: bytes) -> HTTPScope:
+    """Return the scope with the length that WSGI needs, and the mark of the front."""
+    skip = (b"content-length", b"transfer-encoding")
+    headers = [pair for pair in scope["headers"] if pair[0] not in skip]
+    if body:
+        headers.append((b"content-length", str(len(body)).encode()))
+    changed: Any = {**scope, "headers": headers, "countersign": "front"}
+    return changed  # type: ignore[no-any-return]
+
+
+def once(body: bytes) -> ASGIReceiveCallable:
+    events: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> ASGIReceiveEvent:
+        event: ASGIReceiveEvent = (
+            events.pop() if events else {"type": "http.disconnect"}
+        )
+        return event
+
+    return receive
+
+
+async def refuse(refusal: Refused, send: ASGISendCallable) -> None:
+    body = json.dumps(api.problem(refusal, str(uuid.uuid4()))).encode()
+    headers = [
+        (b"content-type", api.MEDIA_TYPE.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    start: Any = {"type": "http.response.start", "status": refusal.status}
+    await send({**start, "headers": headers})
+    content: Any = {"type": "http.response.body", "body": body}
+    await send(content)
+
+
+def header_of(scope: HTTPScope, name: bytes) -> str:
+    values = [value for header, value in scope["headers"] if header == name]
+    return b",".join(values).decode("latin-1")

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 T = TypeVar("T")
 
 
-def eventually(question: Callable[[], T], within: float = 30) -> T:
+def eventually(question: Callable[[], T | None], within: float = 30) -> T:
     """Ask until the answer is true, and return it. Fail after so many seconds."""
     deadline = time.monotonic() + within
     while not (answer := question()):
@@ -69,8 +69,8 @@ class Serving(Running):
     @property
     def url(self) -> str:
         """Return where it serves, once it says that it is ready."""
-        found = eventually(lambda: re.search(r"Ready: (\S+)/admin/", self.output), 60)
-        return found[1]
+        found = eventually(lambda: re.findall(r"Ready: (\S+)/admin/", self.output), 60)
+        return str(found[0])
 
     def answers(self) -> bool:
         try:
@@ -114,6 +114,6 @@ def started(
 
 def _lives(process: psutil.Process) -> bool:
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False

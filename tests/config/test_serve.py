@@ -45,8 +45,8 @@ def beats_again(database: Path, within: float) -> None:
 def idle_workers(served: Serving) -> list[psutil.Process]:
     """Return the processes that wait for jobs: the first ones the sentinel forks."""
     (sentinel,) = eventually(lambda: served.child("work").children())
-    children = eventually(lambda: c if len(c := sentinel.children()) >= 4 else None)
-    return sorted(children, key=lambda process: process.pid)[:2]
+    eventually(lambda: len(sentinel.children()) == 4)
+    return sorted(sentinel.children(), key=lambda process: int(process.pid))[:2]
 
 
 def test_it_survives_what_kills_its_children(served: Serving, database: Path) -> None:

@@ -64,14 +64,14 @@ def test_nobody_is_promoted_because_of_their_name() -> None:
 )
 def test_a_second_machine_waits_for_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(start, "PATIENCE", 0.1)
-    lock = f"SELECT pg_advisory_lock(hashtextextended('{start.LOCK}', 0))"
-    with psycopg.connect(**_here()) as elsewhere:
-        elsewhere.execute(lock)  # type: ignore[arg-type]
+    with psycopg.connect(_here()) as elsewhere:
+        elsewhere.execute("SELECT pg_advisory_lock(hashtextextended('start', 0))")
         with pytest.raises(TimeoutError):
             start._wait_for_lock()
     start._wait_for_lock()
 
 
-def _here() -> dict[str, str]:
-    parameters = connection.get_connection_params()  # type: ignore[attr-defined]
-    return {key: parameters[key] for key in ("host", "user", "dbname")}
+def _here() -> str:
+    parameters = connection.get_connection_params()
+    keys = ("host", "user", "dbname")
+    return " ".join(f"{key}={parameters[key]}" for key in keys)

@@ -27,9 +27,13 @@ def route(request: ApprovalRequest, stages: Sequence[Stage]) -> None:
     rows = RequestGroupPermission.objects.filter(content_object=request)
     granted = set(rows.values_list("group_id", flat=True))
     rows.filter(group_id__in=granted - wanted).delete()
-    missing = Group.objects.filter(pk__in=wanted - granted)
+    if not wanted - granted:
+        return
+    named = {group["id"] for stage in stages for group in stage.groups}
+    groups = list(Group.objects.filter(pk__in=named))
+    missing = [group for group in groups if group.pk in wanted - granted]
     if missing:
-        request.asked.add(*missing)
+        request.asked.add(*groups)
         decide = permission()
         RequestGroupPermission.objects.bulk_create(
             RequestGroupPermission(

@@ -316,5 +316,8 @@ LEDGER_READERS: dict[str, set[str]] = {
         "changes_requested",
         "expired",
         "cancelled",
+        # Who has seen the request has read what there was to read about it.
+        "viewed",
+        "voted",
     }
 }

@@ -2,31 +2,61 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import random
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
-from governance.models import Event, User
+from governance.models import Action, Event, User
+
+TRANSPORTS = {"email": "notifications.transports.email.Email"}
+IN_APP, EMAIL = "in_app", "email"
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     def due(self, at: datetime) -> Self:
+        """What is to be attempted by now, longest due first."""
         waiting = self.filter(state=Delivery.State.WAITING, next_attempt_at__lte=at)
         return waiting.order_by("next_attempt_at")
 
-    def unread(self, user: User) -> Self:
-        return self.filter(person=user, channel="in_app", read_at=None)
+    def in_app(self, person: User) -> Self:
+        return self.filter(person=person, channel=IN_APP)
+
+    def unread(self, person: User) -> Self:
+        return self.in_app(person).filter(read_at=None)
+
+    def about(self, action: Action) -> Self:
+        return self.filter(event__action=action)
+
+    def claim(self, delivery: Delivery, at: datetime) -> bool:
+        """Take this attempt. False when another worker already has it.
+
+        The next attempt is booked before this one starts, so a worker that dies
+        half-way loses nothing but time.
+        """
+        same = self.due(at).filter(pk=delivery.pk, attempts=delivery.attempts)
+        taken = same.order_by().update(
+            attempts=F("attempts") + 1, next_attempt_at=at + delivery.patience()
+        )
+        return taken == 1
 
 
 class Delivery(models.Model):
-    """One message to one person on one channel."""
+    """One message to one person on one channel.
+
+    In the console the row is the message; on every other channel a transport sends it.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting"
         SENT = "sent"
         FAILED = "failed"
+        # By the time it could be sent, its reader was no longer asked.
+        DROPPED = "dropped"
+
+    MAX_ATTEMPTS = 8
 
     event = models.ForeignKey(Event, models.PROTECT, related_name="deliveries")
     channel = models.CharField(max_length=20)
@@ -50,7 +80,11 @@ class Delivery(models.Model):
             ),
             models.CheckConstraint(
                 name="delivery_state_is_known",
-                condition=Q(state__in=["waiting", "sent", "failed"]),
+                condition=Q(state__in=["waiting", "sent", "failed", "dropped"]),
+            ),
+            models.CheckConstraint(
+                name="delivery_sent_at_once_sent",
+                condition=~Q(state="sent") | Q(sent_at__isnull=False),
             ),
         ]
         indexes = [
@@ -60,13 +94,26 @@ class Delivery(models.Model):
                 fields=["next_attempt_at"],
                 condition=Q(state="waiting"),
             ),
-            # A person's bell.
+            # A person's bell, and their list.
             models.Index(
                 name="delivery_unread",
                 fields=["person"],
                 condition=Q(channel="in_app", read_at=None),
             ),
+            models.Index(name="delivery_of_person", fields=["person", "-id"]),
         ]
 
     def __str__(self) -> str:
         return f"{self.channel} to {self.person}"
+
+    def patience(self) -> timedelta:
+        """Return how long to wait for the attempt after this one.
+
+        Never less than a worker may take for one attempt; longer each time; and not
+        the same for everyone whose message failed in the same second.
+        """
+        minutes = 2**self.attempts * random.uniform(1, 1.25)  # noqa: S311
+        return timedelta(minutes=minutes)
+
+    def is_exhausted(self) -> bool:
+        return self.attempts >= self.MAX_ATTEMPTS

@@ -1,0 +1,95 @@
+"""What reached whom, for administrators; and everybody's own notifications."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.urls import URLPattern, path
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+
+from governance.text_safety import visible_line
+from notifications import views
+from notifications.models import Delivery
+from notifications.wording import headline
+
+CHANNELS = {"in_app": "Console", "email": "E-mail"}
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
+    list_display = [
+        "about",
+        "what",
+        "person",
+        "by",
+        "progress",
+        "tries",
+        "next",
+        "error",
+    ]
+    list_filter = ["state", "channel"]
+    list_select_related = ["event__action", "person"]
+    search_fields = ["person__username", "error"]
+    show_full_result_count = False
+    fields = [
+        "about",
+        "what",
+        "person",
+        "by",
+        "progress",
+        "tries",
+        "next",
+        "sent_at",
+        "read_at",
+        "error",
+    ]
+
+    def has_add_permission(self, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, *args: Any) -> bool:
+        return False
+
+    def has_delete_permission(self, *args: Any) -> bool:
+        return False
+
+    @admin.display(description="about")
+    def about(self, delivery: Delivery) -> str:
+        return visible_line(str(delivery.event.action))
+
+    @admin.display(description="message")
+    def what(self, delivery: Delivery) -> str:
+        return headline(delivery.event)
+
+    @admin.display(description="channel", ordering="channel")
+    def by(self, delivery: Delivery) -> str:
+        return CHANNELS.get(delivery.channel, delivery.channel)
+
+    @display(
+        description="state",
+        ordering="state",
+        label={"sent": "success", "waiting": "info", "failed": "danger"},
+    )
+    def progress(self, delivery: Delivery) -> tuple[str, str]:
+        return delivery.state, delivery.get_state_display()
+
+    @admin.display(description="attempts", ordering="attempts")
+    def tries(self, delivery: Delivery) -> str:
+        return f"{delivery.attempts} of {Delivery.MAX_ATTEMPTS}"
+
+    @admin.display(description="next attempt", empty_value="-")
+    def next(self, delivery: Delivery) -> datetime | None:
+        waiting = delivery.state == Delivery.State.WAITING
+        return delivery.next_attempt_at if waiting else None
+
+    def get_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        own = [
+            path("mine/", wrap(views.mine), name="notifications_delivery_mine"),
+            path("mine/read/", wrap(views.read), name="notifications_delivery_read"),
+        ]
+        # First, or the catch-all change view would swallow them.
+        return [*own, *super().get_urls()]

@@ -1,0 +1,120 @@
+"""What does one message say? All of it is inert text, whoever wrote it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+
+from approvals.models import ApprovalRequest, Stage
+from governance.ledger import Kind
+from governance.models import Action, Event
+from governance.text_safety import visible, visible_line
+from notifications.models import Delivery
+from notifications.transports.base import Message
+from notifications.wording import either, explanation, headline
+
+# What is longer is not cut but left out, with a word about it: half of the parameters
+# would be taken for all of them.
+LONGEST_BLOCK = 20_000
+
+
+def compose(delivery: Delivery, request: ApprovalRequest) -> Message:
+    """Return the message about one event, for one person."""
+    event, action = delivery.event, request.action
+    return Message(
+        to=delivery.person.email,
+        id=f"<{request.pk}.{delivery.pk}@{_host()}>",
+        thread=f"<{request.pk}@{_host()}>",
+        title=_title(event, request),
+        headline=headline(event),
+        summary=subject_matter(request),
+        body=explanation(event),
+        url=link(request),
+        facts=tuple(_facts(request, action)),
+        why=tuple(visible_line(reason["reason"]) for reason in action.reasons),
+        parameters=_block(request.params),
+        words=_fits(visible(request.reason.strip())),
+        context=_block(request.context) if request.context else "",
+    )
+
+
+def subject_matter(request: ApprovalRequest) -> str:
+    """Return in one line what would be done."""
+    return visible_line(request.summary or request.action.name)
+
+
+def link(request: ApprovalRequest) -> str:
+    """Return the address of the review page. Opening it takes a login."""
+    page = reverse("admin:approvals_approvalrequest_change", args=[request.pk])
+    return f"{settings.PUBLIC_URL}{page}"
+
+
+def _title(event: Event, request: ApprovalRequest) -> str:
+    matter = subject_matter(request)
+    if event.kind == Kind.UNREACHABLE:
+        return f"Nobody can decide: {matter}"
+    again = "" if event.kind == Kind.STAGE_OPENED else "Re: "
+    return f"{again}Approval needed: {matter}"
+
+
+def _facts(request: ApprovalRequest, action: Action) -> Iterator[tuple[str, str]]:
+    agent = action.agent
+    yield "Agent", f"{agent.name} ({visible_line(agent.environment)})"
+    yield "Action", action.name
+    if request.resource:
+        kind, pk = request.resource["type"], request.resource["id"]
+        yield "Resource", visible_line(f"{kind} {pk}")
+    if request.revision > 1:
+        yield "Revision", str(request.revision)
+    yield "Risk", f"{request.risk} of 100"
+    if not action.reversible:
+        yield "Undo", "Cannot be undone"
+    stages = [stage for stage in request.stages.all() if stage.is_open()]
+    for stage in stages:
+        groups = either([group["name"] for group in stage.groups])
+        yield visible_line(stage.name), f"{stage.needed} of {groups}"
+    yield "Asked", _moment(request.opened_at)
+    if action.deadline_at:
+        yield "Decide by", _moment(action.deadline_at)
+        yield "Otherwise", _silence(action, stages)
+
+
+def _silence(action: Action, stages: list[Stage]) -> str:
+    """Say what happens when nobody decides by the deadline."""
+    due = [stage for stage in stages if stage.deadline_at == action.deadline_at]
+    stage = due[0] if due else None
+    if stage is None or action.expires_at == action.deadline_at:
+        return "it expires"
+    if stage.on_timeout == "escalate" and not stage.escalated:
+        groups = [group["name"] for group in stage.escalate_to]
+        return f"{either(groups)} will be asked as well"
+    if stage.on_timeout == "hold":
+        return "it goes on waiting"
+    if stage.on_timeout == "approve":
+        return f"it is approved if the risk is at most {stage.auto_approve_max_risk}"
+    return "it expires"
+
+
+def _block(value: Any) -> str:
+    return _fits(visible(json.dumps(value, indent=2, ensure_ascii=False)))
+
+
+def _fits(text: str) -> str:
+    if len(text) <= LONGEST_BLOCK:
+        return text
+    return f"Too long for a message ({len(text):,} characters): read it in the console."
+
+
+def _moment(at: datetime) -> str:
+    return f"{timezone.localtime(at):%d %b %Y, %H:%M %Z}"
+
+
+def _host() -> str:
+    return urlsplit(settings.PUBLIC_URL).hostname or "localhost"

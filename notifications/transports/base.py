@@ -1,0 +1,59 @@
+"""What is a way to reach people? Something that sends a message or says why not."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message to one person.
+
+    Every text in it is readable: nothing hides, and what is one line is one line. It
+    is not escaped: each medium has its own markup, and its transport knows it.
+    """
+
+    # The reader's address on the channel.
+    to: str
+    # Stays the same when the message has to be sent again.
+    id: str
+    # The same for everything about one request.
+    thread: str
+    # One line, the same for everything about one request but for a "Re:".
+    title: str
+    # What happened, to what: one line each.
+    headline: str
+    summary: str
+    # Ours: what it means for the reader.
+    body: str
+    # The only link. It opens the console; it decides nothing.
+    url: str
+    facts: tuple[tuple[str, str], ...]
+    why: tuple[str, ...]
+    # What would run, complete, or a sentence that says where to read it.
+    parameters: str
+    # The agent's own, which nobody has verified.
+    words: str
+    context: str
+
+
+class DeliveryError(Exception):
+    """Sending failed. A permanent failure is not worth retrying."""
+
+    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+
+
+class Transport(ABC):
+    """A way to reach people.
+
+    Subclasses are frozen dataclasses: their fields are the channel's settings, and
+    send is the only thing they do. They never see the database, and several threads
+    use them at once.
+    """
+
+    @abstractmethod
+    def send(self, message: Message) -> None:
+        """Deliver the message, or raise DeliveryError."""

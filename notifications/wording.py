@@ -1,0 +1,97 @@
+"""What happened, in the server's own words?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from governance.ledger import Kind
+from governance.models import Event
+from governance.text_safety import visible_line
+
+HEADLINES = {
+    Kind.STAGE_OPENED: "Approval needed",
+    Kind.ESCALATED: "Escalated: approval needed",
+    Kind.SLA_BREACHED: "Still waiting for a decision",
+    Kind.HELD: "Still waiting, now without a deadline",
+    Kind.UNREACHABLE: "Nobody can decide this",
+    Kind.APPROVED: "Approved",
+    Kind.REJECTED: "Rejected",
+    Kind.CHANGES_REQUESTED: "Changes requested",
+    Kind.EXPIRED: "Expired",
+    Kind.CANCELLED: "Cancelled",
+}
+
+
+def headline(event: Event) -> str:
+    """Return what happened in a few words: ``Approved by alice``."""
+    words = HEADLINES[Kind(event.kind)]
+    if event.actor_kind == "person":
+        return f"{words} by {line(event.actor_name)}"
+    return words
+
+
+def explanation(event: Event) -> str:
+    """Return what it means for those who hear of it, in a sentence or two."""
+    explain = EXPLANATIONS.get(Kind(event.kind), _outcome)
+    return explain(event.data)
+
+
+def _opened(data: dict[str, Any]) -> str:
+    return (
+        "An agent wants to do this and waits for an answer. "
+        f"It needs {count(data['needed'], 'approval')} from {either(data['groups'])}."
+    )
+
+
+def _escalated(data: dict[str, Any]) -> str:
+    if not data["groups"]:
+        return "Nobody decided in time. It has as much time again."
+    return f"Nobody decided in time, so {both(data['groups'])} can decide now as well."
+
+
+def _breached(data: dict[str, Any]) -> str:
+    return "An agent has waited for an answer longer than it should have to."
+
+
+def _held(data: dict[str, Any]) -> str:
+    return "Nobody decided in time. It goes on waiting until somebody does."
+
+
+def _unreachable(data: dict[str, Any]) -> str:
+    return (
+        f"The stage {line(data['stage'])} needs "
+        f"{count(data['needed'], 'approval')}, and {count(data['able'], 'person')} "
+        "can give one. Put people into its groups; until then it can only time out."
+    )
+
+
+def _outcome(data: dict[str, Any]) -> str:
+    why = data.get("why")
+    return f"{line(why[:1].upper() + why[1:])}." if why else ""
+
+
+EXPLANATIONS: dict[Kind, Callable[[dict[str, Any]], str]] = {
+    Kind.STAGE_OPENED: _opened,
+    Kind.ESCALATED: _escalated,
+    Kind.SLA_BREACHED: _breached,
+    Kind.HELD: _held,
+    Kind.UNREACHABLE: _unreachable,
+}
+
+
+def line(text: str) -> str:
+    return visible_line(text)
+
+
+def either(names: list[str]) -> str:
+    return " or ".join(line(name) for name in names) or "nobody"
+
+
+def both(names: list[str]) -> str:
+    return " and ".join(line(name) for name in names)
+
+
+def count(number: int, noun: str) -> str:
+    plural = {"person": "people"}.get(noun, f"{noun}s")
+    return f"{number} {noun if number == 1 else plural}"

@@ -15,7 +15,7 @@ from typing import Any, Self
 from django.conf import settings
 from django.db import models
 
-from governance import canonical
+from governance import canonical, queue
 from governance.models import Action, Agent, Event, PendingEvent, User
 
 
@@ -118,11 +118,10 @@ def record(
             json.loads(json.dumps(body, default=str))
         ).decode(),
     )
-    PendingEvent.objects.bulk_create(
-        PendingEvent(event=event, reader=reader)
-        for reader, kinds in settings.LEDGER_READERS.items()
-        if kind in kinds
-    )
+    for reader, kinds in settings.LEDGER_READERS.items():
+        if kind in kinds:
+            PendingEvent.objects.create(event=event, reader=reader)
+            queue.nudge(f"{reader}.jobs.publish_events")
     return event
 
 

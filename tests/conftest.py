@@ -77,10 +77,18 @@ def _flush_despite_triggers() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """A real PostgreSQL, for tests that start processes: its ``DATABASE_URL``."""
+def _postgres_server() -> Iterator[str]:
     with servers.postgres() as url:
         yield url
+
+
+@pytest.fixture
+def postgres(_postgres_server: str) -> str:
+    """Return the ``DATABASE_URL`` of an empty database on a real PostgreSQL.
+
+    For tests that start processes; others just use the database they run on.
+    """
+    return servers.new_database(_postgres_server)
 
 
 @pytest.fixture(scope="session")

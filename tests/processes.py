@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import psutil
+import psycopg
 
 ROOT = Path(__file__).parent.parent
 T = TypeVar("T")
@@ -69,8 +71,12 @@ class Serving(Running):
     @property
     def url(self) -> str:
         """Return where it serves, once it says that it is ready."""
-        found = eventually(lambda: re.findall(r"Ready: (\S+)/admin/", self.output), 60)
-        return str(found[0])
+        return eventually(self._find_url, within=60)
+
+    def _find_url(self) -> str | None:
+        assert self.process.poll() is None, self.output
+        found = re.search(r"Ready: (\S+)/admin/", self.output)
+        return found and found[1]
 
     def answers(self) -> bool:
         try:
@@ -110,6 +116,18 @@ def started(
             if each.is_running():
                 each.kill()
         process.wait()
+
+
+def last_beat(database_url: str) -> object:
+    """Return when a heartbeat last came out of the queue."""
+    question = "SELECT last_run_at FROM governance_jobrun WHERE job LIKE '%heartbeat'"
+    scheme, _, path = database_url.partition(":///")
+    opened: Any = (
+        sqlite3.connect(path) if scheme == "sqlite" else psycopg.connect(database_url)
+    )
+    with closing(opened) as connection:
+        row = connection.execute(question).fetchone()
+    return row and row[0]
 
 
 def _lives(process: psutil.Process) -> bool:

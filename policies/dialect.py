@@ -8,8 +8,10 @@ It is the language of the CEL specification with the extensions for optional val
   The same goes for ``==`` and ``in``. ``== null`` may be asked of everything.
 * Inside ``all``, ``exists``, ``map`` and ``filter`` texts and lists cannot be joined,
   nor lists be built from what the loop runs over: both could grow without a limit. For
-  the same reason the extension for texts (``replace``, ``join``, ``format``) is off.
-* A condition that loops cannot be evaluated over very many values.
+  the same reason the extension for texts (``replace``, ``join``, ``format``) is off,
+  and ``optMap``, whose every use doubles the expression before it is even checked.
+* A condition that loops cannot be evaluated over very many values, nor one that
+  compares long lists again and again.
 
 ``agent`` and ``history`` are declared field by field, so that the checker knows their
 types. ``resource`` is a map, because an action may come without one and ``has()`` must
@@ -19,6 +21,7 @@ be able to tell; ``policies.cel`` checks its fields.
 from __future__ import annotations
 
 import operator
+import threading
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
@@ -56,6 +59,9 @@ RESERVED = frozenset(
         "while",
     ]
 )
+
+MAX_COMPARED = 100_000
+_budget = threading.local()
 
 _T = cel.Type
 BOOL, ERROR, STRING = _T.BOOL, _T.ERROR, _T.STRING
@@ -135,31 +141,49 @@ def _function(name: str, overloads: list[Any], run: Callable[[Any, Any], Any]) -
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Compare as CEL does: for Python alone true would equal 1."""
-    if kind_of(one) != kind_of(other):
-        return False
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(
-            _equal(value, other[key]) for key, value in one.items()
-        )
-    return bool(one == other)
+    _spend(one)
+    _spend(other)
+    return _same(one, other)
 
 
 def _contains(value: Any, values: Any) -> bool:
     """Whether the value is among these, all of which it must be comparable with."""
+    _spend(values)
     if isinstance(values, dict):
-        return any(_equal(value, key) for key in values)
-    strange = None
-    for each in values:
-        if _equal(value, each):
-            return True
-        if each is not None and kind_of(each) != kind_of(value):
-            strange = each
-    if strange is not None:
-        raise ValueError(f"{kind_of(value)} cannot be compared with {kind_of(strange)}")
-    return False
+        return any(kind_of(key) == kind_of(value) and key == value for key in values)
+    present = [each for each in values if each is not None]
+    strange = [each for each in present if kind_of(each) != kind_of(value)]
+    if any(value == each for each in present if kind_of(each) == kind_of(value)):
+        return True
+    return bool(strange) and _same(value, strange[0])
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Compare values of one kind. For Python alone true would equal 1."""
+    if kind_of(one) != kind_of(other):
+        raise ValueError(f"{kind_of(one)} cannot be compared with {kind_of(other)}")
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(
+            _same(value, other[key]) for key, value in one.items()
+        )
+    return bool(one == other)
+
+
+def start_counting() -> None:
+    """Begin an evaluation in this thread: its operators may look at so many values."""
+    _budget.left = MAX_COMPARED
+
+
+def _spend(value: Any) -> None:
+    """Count what was copied out of the library to be compared here."""
+    if isinstance(value, list | dict):
+        _budget.left = getattr(_budget, "left", MAX_COMPARED) - len(value)
+        if _budget.left < 0:
+            raise ValueError("budget exceeded")
+        for each in value.values() if isinstance(value, dict) else value:
+            _spend(each)
 
 
 def kind_of(value: Any) -> str:
@@ -189,5 +213,6 @@ KINDS = {
     "list": "a list",
     "map": "an object",
     "timestamp": "a time",
+    "*opaque*": "an optional value",
     "duration": "a duration",
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from policies.cel import CannotEvaluate, Condition
@@ -29,6 +28,7 @@ from policies.rules import (
 from policies.schemas import BadSchema, check_schema, schema_errors
 from policies.situation import MISSING, Situation, find, lookup, situation
 from policies.summaries import summary
+from policies.verdicts import Reason, RiskPart, Verdict
 
 __all__ = [
     "MISSING",
@@ -53,61 +53,14 @@ NO_POLICY = "no_policy"
 BY_DEFAULT = "No policy matched: the default applies."
 NOBODY_ASKED = "Approval is required, but the flow asks nobody: add a stage to it."
 
+_Say = tuple[Policy, str]
+
 _UNKNOWN = ActionType(name="")
 _LONGEST_FACT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why the verdict is what it is: one policy's say, or the default's."""
-
-    policy: str | None
-    version: int | None
-    decision: Decision
-    reason: str
-
-    def as_data(self) -> dict[str, Any]:
-        return {
-            "policy": self.policy,
-            "version": self.version,
-            "decision": self.decision.value,
-            "reason": self.reason,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class RiskPart:
-    what: str
-    points: int
-
-    def as_data(self) -> dict[str, Any]:
-        return {"what": self.what, "points": self.points}
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the rules say to one action.
-
-    ``evaluated`` is false when anything enforced could not be evaluated. ``monitored``
-    is what policies on trial would have said. ``flows`` names everyone's flows, also
-    beside a block; ``stages`` are to be opened, and empty unless approval is required.
-    """
-
-    decision: Decision
-    reasons: tuple[Reason, ...]
-    monitored: tuple[Reason, ...]
-    risk: int
-    risk_parts: tuple[RiskPart, ...]
-    evaluated: bool
-    flows: tuple[str, ...]
-    stages: tuple[Stage, ...]
-    grant: timedelta
-    reversible: bool
-    trace: dict[str, Any]
-
-
 @dataclass(slots=True)
-class _Judgement:
+class _Notes:
     """The notes taken while one action is judged."""
 
     facts: dict[str, Any] = field(default_factory=dict)
@@ -126,8 +79,7 @@ class _Judgement:
         try:
             return clause.holds(known), ""
         except CannotEvaluate as problem:
-            self.evaluated = False
-            return False, str(problem)
+            return False, str(problem) or "no reason given"
 
     def _note(self, condition: Condition, known: Situation) -> None:
         self.lookbacks |= condition.lookbacks
@@ -144,44 +96,28 @@ class _Judgement:
 
 def judge(rules: CompiledRules, facts: Facts) -> Verdict:
     """Judge one action. The same rules and facts always give the same verdict."""
-    notes = _Judgement()
+    notes = _Notes()
     kind = rules.action_types.get(facts.action, _UNKNOWN)
     sensitivity = rules.sensitivity(facts.resource)
     parts = _risk(rules, facts, kind, sensitivity, notes)
     risk = max(0, min(100, sum(part.points for part in parts)))
-    known = _known(facts, sensitivity, risk)
-    said: list[tuple[Policy, Reason]] = []
-    monitored: list[Reason] = []
-    for policy, clause in rules.policies.matching(facts.action):
-        evaluated = notes.evaluated
-        holds, problem = notes.ask(clause, known)
-        if policy.mode == Mode.MONITOR:
-            # A policy on trial must not keep silence from approving.
-            notes.evaluated = evaluated
-        matched = holds or (bool(problem) and policy.decision != Decision.ALLOW)
-        notes.policies.append(_noted(policy, holds, problem))
-        if matched:
-            reason = _reason(policy, problem)
-            if policy.mode == Mode.MONITOR:
-                monitored.append(reason)
-            else:
-                said.append((policy, reason))
-    said.sort(key=lambda entry: -entry[0].decision.strictness)
-    monitored.sort(key=lambda reason: -reason.decision.strictness)
-    reasons = [reason for _, reason in said] or [_default(rules.rules)]
+    said, monitored = _hear(rules, facts, _known(facts, sensitivity, risk), notes)
+    reasons = [_reason(policy, problem) for policy, problem in said]
+    reasons = reasons or [_default(rules.rules)]
     decision = reasons[0].decision
     flows = _flows(rules, [policy for policy, _ in said])
     stages: tuple[Stage, ...] = ()
     if decision == Decision.REQUIRE_APPROVAL:
-        stages = merge_flows(flows)
-    if decision == Decision.REQUIRE_APPROVAL and not all(f.stages for f in flows):
-        # Fail closed: nothing may count as approved because nobody was asked.
-        decision, stages = Decision.BLOCK, ()
-        reasons.insert(0, Reason(None, None, decision, NOBODY_ASKED))
+        if all(flow.stages for flow in flows):
+            stages = merge_flows(flows)
+        else:
+            # Fail closed: nothing may count as approved because nobody was asked.
+            decision = Decision.BLOCK
+            reasons.insert(0, Reason(None, None, decision, NOBODY_ASKED))
     return Verdict(
         decision=decision,
         reasons=tuple(reasons),
-        monitored=tuple(monitored),
+        monitored=tuple(_reason(policy, problem) for policy, problem in monitored),
         risk=risk,
         risk_parts=tuple(parts),
         evaluated=notes.evaluated,
@@ -190,7 +126,7 @@ def judge(rules: CompiledRules, facts: Facts) -> Verdict:
         grant=kind.grant,
         reversible=kind.reversible,
         trace={
-            "revision": rules.rules.revision,
+            "revision": rules.revision,
             "policies": notes.policies,
             "default": not said,
             "risk": [part.as_data() for part in parts],
@@ -202,12 +138,35 @@ def judge(rules: CompiledRules, facts: Facts) -> Verdict:
     )
 
 
+def _hear(
+    rules: CompiledRules,
+    facts: Facts,
+    known: Situation | CannotEvaluate,
+    notes: _Notes,
+) -> tuple[list[_Say], list[_Say]]:
+    """Ask every policy that could apply. Return who enforces and who is on trial,
+    strictest first, with the problem of those that could not be evaluated."""
+    said: list[_Say] = []
+    monitored: list[_Say] = []
+    for policy, clause in rules.policies.matching(facts.action):
+        holds, problem = notes.ask(clause, known)
+        enforced = policy.mode == Mode.ENFORCE
+        notes.policies.append(_noted(policy, holds, problem))
+        # A policy on trial must not change what silence does.
+        notes.evaluated &= not (enforced and problem)
+        if holds or (problem and policy.decision != Decision.ALLOW):
+            (said if enforced else monitored).append((policy, problem))
+    for heard in (said, monitored):
+        heard.sort(key=lambda say: -say[0].decision.strictness)
+    return said, monitored
+
+
 def _risk(
     rules: CompiledRules,
     facts: Facts,
     kind: ActionType,
     sensitivity: int,
-    notes: _Judgement,
+    notes: _Notes,
 ) -> list[RiskPart]:
     """What adds to the risk. What cannot be evaluated adds as if it held."""
     parts = [RiskPart(f"action type {facts.action}", kind.base_risk)]
@@ -217,6 +176,7 @@ def _risk(
     known = _known(facts, sensitivity, None) if factors else CannotEvaluate("")
     for factor, clause in factors:
         holds, problem = notes.ask(clause, known)
+        notes.evaluated &= not problem
         if holds or problem:
             parts.append(RiskPart(factor.name, factor.points))
         matched = "error" if problem else holds

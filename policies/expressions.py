@@ -8,28 +8,31 @@ operators are that ``policies.cel`` replaces by stricter ones.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 # What stands for an operator in the strict program: a name of the same length, so that
 # no length in the message changes, and one that no expression can spell.
 STRICT = {b"_==_": b"@eq_", b"_!=_": b"@ne_", b"@in": b"@is", b"_+_": b"@+_"}
 
 _CONST, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _LOOP = range(3, 10)
-_DYN, _NULL, _LISTS, _MAPS = 1, 2, 6, 7
+_DYN, _NULL, _LISTS, _MAPS, _ABSTRACT = 1, 2, 6, 7, 14
 _JOINABLE = {
     b"\x18\x05",
     b"\x18\x06",
 }  # Type{primitive: STRING}, Type{primitive: BYTES}
 
 
-@dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of the message. Fields are read from it when somebody asks."""
+    """A stretch of the message. Its fields are read when somebody asks, and once."""
 
-    data: bytes
-    start: int
-    end: int
+    __slots__ = ("_fields", "data", "end", "start")
+
+    def __init__(self, data: bytes, start: int, end: int) -> None:
+        self.data = data
+        self.start = start
+        self.end = end
+        self._fields: dict[int, list[tuple[int, int, int]]] | None = None
 
     def bytes(self) -> bytes:
         return self.data[self.start : self.end]
@@ -37,32 +40,43 @@ class Span:
     def text(self) -> str:
         return self.bytes().decode()
 
-    def fields(self) -> Iterator[tuple[int, int, Span]]:
-        """Yield number, value and span of each field; the value is of integers only."""
-        at = self.start
-        while at < self.end:
-            key, at = _varint(self.data, at)
-            wire = key & 7
-            if wire == 0:
-                value, after = _varint(self.data, at)
-                yield key >> 3, value, Span(self.data, at, after)
-            elif wire == 2:
-                value, at = _varint(self.data, at)
-                after = at + value
-                yield key >> 3, 0, Span(self.data, at, after)
-            else:
-                after = at + (8 if wire == 1 else 4)
-                yield key >> 3, 0, Span(self.data, at, after)
-            at = after
+    def fields(self) -> dict[int, list[tuple[int, int, int]]]:
+        """Return value, start and end of every field, by number.
+
+        The value is that of an integer; for everything else it is the length.
+        """
+        if self._fields is None:
+            self._fields = _scan(self.data, self.start, self.end)
+        return self._fields
 
     def all(self, number: int) -> list[Span]:
-        return [span for n, _, span in self.fields() if n == number]
+        found = self.fields().get(number, ())
+        return [Span(self.data, start, end) for _, start, end in found]
 
     def first(self, number: int) -> Span:
-        return next(iter(self.all(number)), Span(self.data, self.start, self.start))
+        found = self.fields().get(number)
+        _, start, end = found[0] if found else (0, self.start, self.start)
+        return Span(self.data, start, end)
 
     def number(self, number: int) -> int:
-        return next((value for n, value, _ in self.fields() if n == number), 0)
+        found = self.fields().get(number)
+        return found[0][0] if found else 0
+
+
+def _scan(data: bytes, at: int, end: int) -> dict[int, list[tuple[int, int, int]]]:
+    fields: dict[int, list[tuple[int, int, int]]] = {}
+    while at < end:
+        key, at = _varint(data, at)
+        wire, value, start = key & 7, 0, at
+        if wire == 0:
+            value, at = _varint(data, at)
+        elif wire == 2:
+            value, start = _varint(data, at)
+            at = start + value
+        else:
+            at += 8 if wire == 1 else 4
+        fields.setdefault(key >> 3, []).append((value, start, at))
+    return fields
 
 
 @dataclass(slots=True)
@@ -78,8 +92,7 @@ class Reading:
     strict: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
-class _Todo:
+class _Todo(NamedTuple):
     node: Span
     variables: frozenset[str] = frozenset()
     accumulator: str = ""
@@ -95,8 +108,7 @@ def read(serialized: bytes) -> Reading:
 class _Reader:
     def __init__(self, checked: Span) -> None:
         self.root = checked.first(4)
-        entries = checked.all(3)
-        self.types = {entry.number(1): entry.first(2) for entry in entries}
+        self.types = {entry.number(1): entry for entry in checked.all(3)}
         positions = checked.first(5).all(4)
         self.places = {entry.number(1): entry.number(2) for entry in positions}
         self.strict = bytearray(checked.data)
@@ -164,13 +176,15 @@ class _Reader:
         return [_below(todo, each) for each in [*call.all(1), *arguments]]
 
     def _loop(self, todo: _Todo, loop: Span) -> list[_Todo]:
-        accumulator = loop.first(3).text()
-        variables = {loop.first(n).text() for n in (1, 8)} - {"", "#unused"}
-        self.found.loops |= bool(variables)
-        for name in {*variables, accumulator}:
+        variables = {loop.first(n).text() for n in (1, 8)} - {""}
+        self.found.loops = True
+        for name in variables:
             self.found.named.setdefault(name, self._place(todo.node))
         inside = _Todo(
-            todo.node, todo.variables | variables, accumulator, todo.building
+            todo.node,
+            todo.variables | variables,
+            loop.first(3).text(),
+            todo.building,
         )
         outside = [_below(todo, loop.first(n)) for n in (2, 4)]
         return [*outside, *(_below(inside, loop.first(n)) for n in (5, 6, 7))]
@@ -197,25 +211,20 @@ class _Reader:
     def _is_loose(self, left: Span, right: Span) -> bool:
         """Whether only the values will tell if these two can be compared.
 
-        What the checker has typed it has checked, null may be asked for everywhere,
-        and lists and objects that are compared as a whole are just different.
+        What the checker has typed it has checked, and null may be asked for everywhere.
         """
-        kinds = {_kind(self._type(left)), _kind(self._type(right))}
-        return _DYN in kinds and not kinds & {_NULL, _LISTS, _MAPS}
+        types = self._type(left), self._type(right)
+        return _NULL not in map(_kind, types) and any(map(_has_dyn, types))
 
     def _is_loosely_in(self, left: Span, right: Span) -> bool:
-        wanted, place = _kind(self._type(left)), self._type(right)
-        if wanted in (_NULL, _LISTS, _MAPS) or _kind(place) == _MAPS:
-            return False
-        element = _kind(place.first(_LISTS).first(1))
-        return _DYN in (wanted, _kind(place), element)
+        return _kind(self._type(right)) != _MAPS and self._is_loose(left, right)
 
     def _is_joinable(self, node: Span) -> bool:
         kind = self._type(node)
         return _kind(kind) == _LISTS or kind.bytes() in _JOINABLE
 
     def _type(self, node: Span) -> Span:
-        return self.types[node.number(2)]
+        return self.types[node.number(2)].first(2)
 
     def _place(self, node: Span) -> int:
         return self.places.get(node.number(2), 0)
@@ -233,8 +242,8 @@ def _inside(todo: _Todo, node: Span) -> _Todo:
 
 
 def _content(node: Span) -> tuple[int, Span]:
-    found = ((n, span) for n, _, span in node.fields() if _CONST <= n <= _LOOP)
-    return next(found, (0, node))
+    kind = next((n for n in node.fields() if _CONST <= n <= _LOOP), 0)
+    return kind, node.first(kind)
 
 
 def _name_of(node: Span) -> str:
@@ -242,16 +251,24 @@ def _name_of(node: Span) -> str:
     return body.first(1).text() if kind == _IDENT else ""
 
 
+def _has_dyn(checked_type: Span) -> bool:
+    """Whether a type is dynamic, or the type of something that holds dynamic ones."""
+    kind = _kind(checked_type)
+    body = checked_type.first(kind)
+    held = {_LISTS: (1,), _MAPS: (1, 2), _ABSTRACT: (2,)}.get(kind, ())
+    return kind == _DYN or any(_has_dyn(part) for n in held for part in body.all(n))
+
+
 def _kind(checked_type: Span) -> int:
-    return next((n for n, _, _ in checked_type.fields()), _DYN)
+    return next(iter(checked_type.fields()), _DYN)
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
+    value = data[at]
+    if value < 0x80:
+        return value, at + 1
+    value, shift = value & 0x7F, 7
+    while data[at := at + 1] >= 0x80:
+        value |= (data[at] & 0x7F) << shift
         shift += 7
+    return value | data[at] << shift, at + 1

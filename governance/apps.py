@@ -14,3 +14,7 @@ class GovernanceConfig(AppConfig):
         post_migrate.connect(
             triggers.install_after_migrate, dispatch_uid="countersign_triggers"
         )
+        # Needs the models, which are not there yet when this module is imported.
+        from governance import sessions
+
+        sessions.watch()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -17,6 +18,14 @@ class NameTaken(Refused):
     code = "name_taken"
 
 
+class OwnAgent(Refused):
+    code = "own_agent"
+    status = 403
+
+
+EDITABLE = ("description", "owner", "environment", "tags")
+
+
 def by(user: User | None) -> Actor:
     """Return who acts: a person, or the system when a command runs without one."""
     return Actor.person(user) if user else ledger.SYSTEM
@@ -26,6 +35,7 @@ def by(user: User | None) -> Actor:
 def create_agent(
     name: str,
     *,
+    description: str = "",
     owner: User | None = None,
     environment: str = "production",
     tags: Sequence[str] = (),
@@ -33,16 +43,48 @@ def create_agent(
 ) -> Agent:
     if Agent.objects.filter(name=name).exists():
         raise NameTaken(f"There is already an agent named {name}.")
-    agent = Agent(name=name, owner=owner, environment=environment, tags=list(tags))
+    agent = Agent(
+        name=name,
+        description=description,
+        owner=owner,
+        environment=environment,
+        tags=list(tags),
+    )
     agent.full_clean()
     agent.save()
     note(agent, Kind.AGENT_CREATED, author, **describe(agent))
     return agent
 
 
+@transaction.atomic
+def edit_agent(agent: Agent, *, author: User | None = None, **wanted: Any) -> None:
+    """Change what is said about an agent. Its name stays: rules and records use it.
+
+    Its owner may not hand it over: four eyes would be a matter of two clicks.
+    """
+    assert wanted.keys() <= set(EDITABLE), wanted
+    agent = Agent.objects.select_for_update(of=("self",), no_key=True).get(pk=agent.pk)
+    before = describe(agent)
+    if author and author.pk == agent.owner_id and wanted.get("owner", author) != author:
+        raise OwnAgent("You own this agent: somebody else has to give it a new owner.")
+    for name, value in wanted.items():
+        setattr(agent, name, value)
+    agent.full_clean()
+    after = describe(agent)
+    if before != after:
+        agent.save(update_fields=wanted)
+        changes = {
+            name: {"old": before[name], "new": after[name]}
+            for name in before
+            if before[name] != after[name]
+        }
+        note(agent, Kind.AGENT_CHANGED, author, changes=changes)
+
+
 def describe(agent: Agent) -> dict[str, object]:
     return {
         "name": agent.name,
+        "description": agent.description,
         "owner": agent.owner.get_username() if agent.owner else None,
         "environment": agent.environment,
         "tags": agent.tags,
@@ -76,12 +118,12 @@ def suspend(agent: Agent, *, author: User | None = None, reason: str = "") -> No
 
 
 @transaction.atomic
-def resume(agent: Agent, *, author: User | None = None) -> None:
+def resume(agent: Agent, *, author: User | None = None, reason: str = "") -> None:
     if Agent.objects.filter(pk=agent.pk, suspended=True).update(suspended=False):
-        note(agent, Kind.AGENT_RESUMED, author)
+        note(agent, Kind.AGENT_RESUMED, author, reason=reason)
 
 
-def note(agent: Agent, kind: Kind, author: User | None, **data: object) -> None:
+def note(agent: Agent, kind: Kind, author: User | None, **data: Any) -> None:
     ledger.record(
         kind,
         at=clock.now(),

@@ -1,0 +1,9 @@
+"""The console's pages about agents, the record and people."""
+
+from __future__ import annotations
+
+from governance.admin.agents import AgentAdmin
+from governance.admin.people import GroupAdmin, UserAdmin
+from governance.admin.record import ActionAdmin, EventAdmin
+
+__all__ = ["ActionAdmin", "AgentAdmin", "EventAdmin", "GroupAdmin", "UserAdmin"]

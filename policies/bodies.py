@@ -43,6 +43,42 @@ STAGE: Form = {
     "auto_approve_max_risk": Field(_percent, None),
 }
 
+
+def _stage(raw: Any) -> Body:
+    stage = fields.read_form(STAGE, raw)
+    if problems := list(_stage_at_odds(stage)):
+        raise Unfit("Some fields do not fit together.", problems)
+    return stage
+
+
+def _stage_at_odds(stage: Body) -> Iterator[Problem]:
+    silence = stage["on_timeout"]
+    if not stage["timeout"] and silence != rules.OnTimeout.HOLD:
+        detail = "Say how long people have, or write on_timeout: hold."
+        yield Problem("/timeout", "required", detail)
+    if stage["sla"] and stage["timeout"]:
+        sla, timeout = (durations.parse(stage[name]) for name in ("sla", "timeout"))
+        if sla >= timeout:
+            detail = f"The sla must come before the timeout of {stage['timeout']}."
+            yield Problem("/sla", "out_of_range", detail)
+    yield from _only_with(
+        stage, "escalate_to", silence == rules.OnTimeout.ESCALATE, "escalate"
+    )
+    yield from _only_with(
+        stage, "auto_approve_max_risk", silence == rules.OnTimeout.APPROVE, "approve"
+    )
+
+
+def _only_with(stage: Body, name: str, wanted: bool, silence: str) -> Iterator[Problem]:
+    given = stage[name] not in (None, [])
+    if wanted and not given:
+        detail = f"Write {name} as well: on_timeout is {silence}."
+        yield Problem(f"/{name}", "required", detail)
+    if given and not wanted:
+        detail = f"Leave {name} out: it goes with on_timeout: {silence}."
+        yield Problem(f"/{name}", "unexpected", detail)
+
+
 FORMS: Mapping[Subject, Form] = {
     Subject.ACTION_TYPE: {
         "name": Field(fields.action_name),
@@ -73,7 +109,7 @@ FORMS: Mapping[Subject, Form] = {
     },
     Subject.FLOW: {
         "name": Field(fields.slug),
-        "stages": Field(fields.list_of(fields.form(STAGE), least=1, distinct=False)),
+        "stages": Field(fields.list_of(_stage, least=1, distinct=False)),
     },
     Subject.POLICY: {
         "name": Field(fields.slug),
@@ -122,6 +158,8 @@ def read(subject: Subject, raw: Any) -> Body:
     if problems := list(_at_odds(subject, body)):
         raise Unfit("Some fields do not fit together.", problems)
     if subject is Subject.FLOW:
+        for position, stage in enumerate(body["stages"], start=1):
+            stage["step"] = stage["step"] or position
         body["stages"].sort(key=lambda stage: stage["step"])
     return body
 
@@ -130,11 +168,6 @@ def _at_odds(subject: Subject, body: Body) -> Iterator[Problem]:
     match subject:
         case Subject.POLICY | Subject.DEFAULT:
             yield from _flow_for_approval(body)
-        case Subject.FLOW:
-            for index, stage in enumerate(body["stages"]):
-                stage["step"] = stage["step"] or index + 1
-                for problem in _stage(stage):
-                    yield fields.under("stages", fields.under(index, problem))
         case Subject.ACTION_TYPE:
             yield from _summary(body["summary"])
         case Subject.RESOURCE:
@@ -150,34 +183,6 @@ def _flow_for_approval(body: Body) -> Iterator[Problem]:
     if body["flow"] and not asks:
         detail = f"Leave the flow out: {body['decision']} asks nobody."
         yield Problem("/flow", "unexpected", detail)
-
-
-def _stage(stage: Body) -> Iterator[Problem]:
-    silence = stage["on_timeout"]
-    if not stage["timeout"] and silence != rules.OnTimeout.HOLD:
-        detail = "Say how long people have, or write on_timeout: hold."
-        yield Problem("/timeout", "required", detail)
-    if stage["sla"] and stage["timeout"]:
-        sla, timeout = (durations.parse(stage[name]) for name in ("sla", "timeout"))
-        if sla >= timeout:
-            detail = f"The sla must come before the timeout of {stage['timeout']}."
-            yield Problem("/sla", "out_of_range", detail)
-    yield from _only_with(
-        stage, "escalate_to", silence == rules.OnTimeout.ESCALATE, "escalate"
-    )
-    yield from _only_with(
-        stage, "auto_approve_max_risk", silence == rules.OnTimeout.APPROVE, "approve"
-    )
-
-
-def _only_with(stage: Body, name: str, wanted: bool, silence: str) -> Iterator[Problem]:
-    given = stage[name] not in (None, [])
-    if wanted and not given:
-        detail = f"Write {name} as well: on_timeout is {silence}."
-        yield Problem(f"/{name}", "required", detail)
-    if given and not wanted:
-        detail = f"Leave {name} out: it goes with on_timeout: {silence}."
-        yield Problem(f"/{name}", "unexpected", detail)
 
 
 def _summary(summary: str) -> Iterator[Problem]:

@@ -93,7 +93,7 @@ def _compiles(when: str, state: State, *, risk: bool) -> Iterator[Problem]:
         try:
             _compile(when, state, risk=risk)
         except cel.BadCondition as bad:
-            line = f"line {bad.line}, " if "\n" in when else ""
+            line = f"line {bad.line} of it, " if "\n" in when else ""
             detail = f"{bad.detail} (At {line}column {bad.column}.)"
             yield Problem("/when", "bad_condition", detail)
 

@@ -218,10 +218,6 @@ def sorted_list_of(read: Reader, *, least: int = 0) -> Reader:
     return lambda value: sorted(read_all(value))
 
 
-def form(fields: Form) -> Reader:
-    return lambda value: read_form(fields, value)
-
-
 def json_object(value: Any) -> dict[str, Any]:
     """Only what every database and every reader of the record keeps unchanged."""
     if not isinstance(value, dict):

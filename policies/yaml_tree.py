@@ -60,6 +60,25 @@ class Tree:
             known = known[:-1]
         return Mistake(self.lines[known], spelled(path), detail)
 
+    def at(self, path: Path) -> Any:
+        """Return the value at this place, None if there is none."""
+        value = self.value
+        for step in path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
+    def steps(self, path: Path, pointer: str) -> Path:
+        """Return the steps that a JSON pointer takes from this place."""
+        taken: Path = ()
+        for token in pointer.split("/")[1:]:
+            is_list = isinstance(self.at((*path, *taken)), list)
+            step = token.replace("~1", "/").replace("~0", "~")
+            taken = (*taken, int(step) if is_list else step)
+        return taken
+
 
 def spelled(path: Path) -> str:
     """Return a path as people write it: ``policies[2].when``."""

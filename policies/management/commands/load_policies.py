@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from governance import text_safety
 from governance.errors import Refused
 from governance.models import User
 from policies import files, rows, services
-from policies.files import Document, Mistaken
+from policies.documents import Document, Mistaken
 from policies.plan import Plan
 from policies.yaml_tree import MAX_BYTES
 
@@ -43,22 +44,17 @@ class Command(BaseCommand):
         name = options["file"]
         author = _author(options["author"])
         raw = _read(name)
-        document = None
         try:
-            document = files.parse(raw)
-            self._load(document, author, options)
+            self._load(files.parse(raw), author, options)
         except Mistaken as mistaken:
             self._refuse(name, mistaken)
-        except services.Unfitting as unfitting:
-            assert document
-            self._refuse(name, Mistaken(document.mistakes(unfitting)))
         except Refused as refused:
             raise CommandError(str(refused)) from None
 
     def _load(
         self, document: Document, author: User | None, options: dict[str, Any]
     ) -> None:
-        wish = document.wish_alone if options["prune"] else document.wish
+        wish = partial(document.wish, prune=options["prune"])
         if options["dry_run"]:
             plan = services.preview(wish)
             missing = rows.missing_groups(plan.after)

@@ -13,6 +13,7 @@ from smtplib import (
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
+from notifications.templatetags.inert import bracketed
 from notifications.transports.base import DeliveryError, Message, Transport
 
 LONGEST_SUBJECT = 150
@@ -64,7 +65,8 @@ class Email(Transport):
 
 
 def _subject(title: str) -> str:
-    return title if len(title) <= LONGEST_SUBJECT else f"{title[:LONGEST_SUBJECT]}…"
+    text = bracketed(title)
+    return text if len(text) <= LONGEST_SUBJECT else f"{text[:LONGEST_SUBJECT]}…"
 
 
 def _said(code: int, words: bytes | str) -> str:

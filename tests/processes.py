@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,8 +31,8 @@ def eventually(question: Callable[[], T | None], within: float = 30) -> T:
     return answer
 
 
-class Running:
-    """A command in a process group of its own, and everything it starts."""
+class Serving:
+    """A ``serve`` in a process group of its own, and everything it starts."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.process = process
@@ -46,18 +46,16 @@ class Running:
 
     def family(self) -> set[psutil.Process]:
         """Return all processes it has ever been seen with that are still alive."""
-        if self.top.is_running():
+        if _lives(self.top):
             self._seen |= set(self.top.children(recursive=True))
         return {process for process in self._seen if _lives(process)}
 
-    def child(self, *words: str) -> psutil.Process:
-        """Return the first process it started with these words in its command."""
-        self.family()
-        return eventually(lambda: next(iter(self._children(words)), None))
+    def child(self, word: str) -> psutil.Process:
+        """Return the process it started with this word in its command."""
+        return eventually(lambda: next(iter(self._children(word)), None))
 
-    def _children(self, words: Sequence[str]) -> list[psutil.Process]:
-        children = [p for p in self.top.children() if _lives(p)]
-        return [p for p in children if set(words) <= set(p.cmdline())]
+    def _children(self, word: str) -> list[psutil.Process]:
+        return [p for p in self.top.children() if _lives(p) and word in p.cmdline()]
 
     def signal_group(self, number: signal.Signals) -> None:
         os.killpg(self.process.pid, number)
@@ -66,8 +64,6 @@ class Running:
         self.process.poll()
         return not self.family()
 
-
-class Serving(Running):
     @property
     def url(self) -> str:
         """Return where it serves, once it says that it is ready."""
@@ -88,34 +84,26 @@ class Serving(Running):
 @contextmanager
 def serving(directory: Path, **env: str) -> Iterator[Serving]:
     """Run ``manage.py serve`` on a free port."""
-    command = [sys.executable, "manage.py", "serve", "--port", "0"]
-    with started(command, directory / "serve.log", env) as process:
-        yield Serving(process, directory / "serve.log")
-
-
-@contextmanager
-def started(
-    command: Sequence[str], log: Path, env: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
+    log = directory / "serve.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command,
+            [sys.executable, "manage.py", "serve", "--port", "0"],
             cwd=ROOT,
             env={**os.environ, **env},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    family = [psutil.Process(process.pid)]
+    running = Serving(process, log)
     try:
-        yield process
+        yield running
     finally:
-        if family[0].is_running():
-            family += family[0].children(recursive=True)
-        for each in family:
-            if each.is_running():
-                each.kill()
+        running.family()
+        # The top first, or it would start the others again.
+        process.kill()
         process.wait()
+        for each in running.family():
+            each.kill()
 
 
 def last_beat(database_url: str) -> object:

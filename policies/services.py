@@ -18,8 +18,9 @@ from django.db.models import F, Max
 
 from governance import clock, ledger, locks
 from governance.errors import Invalid, Problem, Refused
-from governance.ledger import SYSTEM, Actor, Kind
+from governance.ledger import Kind
 from governance.models import User
+from governance.services import by
 from policies import bodies, checks, lookbacks, rows, rules, rulesets
 from policies.bodies import State, Subject
 from policies.fields import Unfit
@@ -217,7 +218,7 @@ def _record(each: Change, number: int, author: User | None, note: str) -> None:
     ledger.record(
         Kind.POLICY_CHANGED,
         at=clock.now(),
-        actor=_actor(author),
+        actor=by(author),
         stream=f"{each.subject}:{each.name}"[:_STREAM_LENGTH],
         subject=str(each.subject),
         name=each.name,
@@ -236,16 +237,12 @@ def _record_order(moved: Reordering, author: User | None, note: str) -> None:
     ledger.record(
         Kind.POLICY_CHANGED,
         at=clock.now(),
-        actor=_actor(author),
+        actor=by(author),
         stream=f"{moved.subject}:order",
         subject=str(moved.subject),
         changes={"order": {"old": list(moved.before), "new": list(moved.after)}},
         note=note,
     )
-
-
-def _actor(author: User | None) -> Actor:
-    return Actor.person(author) if author else SYSTEM
 
 
 def _version_of(done: Done) -> Version | None:

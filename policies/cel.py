@@ -114,6 +114,7 @@ class Condition:
     def _mismatch(self, function: str, kinds: list[str], situation: Situation) -> str:
         words = [KINDS.get(kind, kind) for kind in kinds]
         if function not in _COMPARING or len(words) != 2:
+            function = function.replace("@", "_", 1)
             return short(f"{function} does not work with {' and '.join(words)}")
         relation = "looked up in" if function == "@is" else "compared with"
         values = {names: find(situation.variables, names) for names in self.facts}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -61,6 +62,8 @@ def test_a_flow_that_asks_twice_still_asks_twice() -> None:
 
     assert [s.approvals for s in merge_flows([twice])] == [1, 1]
     assert [s.approvals for s in merge_flows([twice, once])] == [3, 1]
+    first = replace(once, position=-1)
+    assert [s.approvals for s in merge_flows([twice, first])] == [3, 1]
 
 
 def test_the_larger_number_and_the_shorter_times_stand() -> None:

@@ -57,7 +57,7 @@ define install
 	    echo "Setting up .venv with the pinned packages; this takes a minute, once…"; \
 	    "$$python" -m venv --clear .venv; \
 	fi; \
-	$(python) -m pip install --quiet --disable-pip-version-check --no-input \
+	$(python) -m pip install -qq --disable-pip-version-check --no-input \
 	    --require-hashes -r $<
 endef
 

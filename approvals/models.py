@@ -106,6 +106,7 @@ class ApprovalRequest(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "request"
         default_permissions = ["view"]
         permissions = [
             (DECIDE, "Can decide this request"),

@@ -154,6 +154,20 @@ def said(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def objection(course: Course, request: ApprovalRequest, person: User) -> Refused | None:
+    """Return why this person could not decide now, None if they could.
+
+    For pages that show buttons: it asks the same questions as ``decide``, which asks
+    again under its locks.
+    """
+    try:
+        _check_open(course, request, request.digest)
+        _check_right(course, person)
+    except Refused as refusal:
+        return refusal
+    return None
+
+
 def _check_words(
     verdict: Vote.Verdict, comment: str, conditions: Sequence[str]
 ) -> None:

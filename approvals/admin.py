@@ -1,0 +1,198 @@
+"""Where people decide. Requests can be read and decided here, and never edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from unfold.admin import ModelAdmin
+
+from approvals import services
+from approvals.console import access, queue, words
+from approvals.console.forms import DecisionForm
+from approvals.console.review import Review, has_just_looked
+from approvals.course import Course
+from approvals.errors import Changed
+from approvals.models import ApprovalRequest, ApprovalRequestQuerySet, Vote
+from governance import clock
+from governance.errors import Refused
+from governance.models import Status
+
+REVIEW = "admin:approvals_approvalrequest_change"
+QUEUE = "admin:approvals_approvalrequest_changelist"
+
+
+@admin.register(ApprovalRequest)
+class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
+    list_display = ["summary"]
+    list_per_page = 25
+    search_fields = ["summary"]
+    search_help_text = "Search by id, parameter or agent"
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    actions = None
+    change_list_template = "approvals/console/queue.html"
+
+    # Who may come in, and that nobody may edit
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return access.may_open(request)
+
+    def has_view_permission(
+        self, request: HttpRequest, obj: ApprovalRequest | None = None
+    ) -> bool:
+        return access.may_open(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(
+        self, request: HttpRequest, obj: ApprovalRequest | None = None
+    ) -> bool:
+        return False
+
+    def has_delete_permission(
+        self, request: HttpRequest, obj: ApprovalRequest | None = None
+    ) -> bool:
+        return False
+
+    # The queue
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[queue.Queue]:
+        return queue.Queue
+
+    def get_queryset(self, request: HttpRequest) -> ApprovalRequestQuerySet:
+        return ApprovalRequest.objects.visible_to(access.person(request))
+
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        return queue.view_of(request).ordering
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: ApprovalRequestQuerySet, search_term: str
+    ) -> tuple[ApprovalRequestQuerySet, bool]:
+        return queue.search(queryset, search_term), False
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        context = {"title": "Approvals", **(extra_context or {})}
+        if self.has_view_permission(request):
+            context["tabs"] = queue.tabs(request)
+            context["view"] = queue.view_of(request)
+        page: TemplateResponse = super().changelist_view(request, context)
+        return page
+
+    # The review page
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponseBase:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        approval: ApprovalRequest | None = self.get_object(request, object_id)
+        if approval is None:
+            missing: HttpResponse = self._get_obj_does_not_exist_redirect(
+                request, self.opts, object_id
+            )
+            return missing
+        if request.method == "POST":
+            return self._decide(request, approval)
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+
+        person = access.person(request)
+        if request.method == "GET" and not has_just_looked(
+            approval, person, clock.now()
+        ):
+            services.view(approval, person)
+        return self._page(request, approval)
+
+    def history_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The page itself tells the whole story."""
+        return redirect(REVIEW, object_id)
+
+    def _page(
+        self,
+        request: HttpRequest,
+        approval: ApprovalRequest,
+        form: DecisionForm | None = None,
+        status: int = 200,
+    ) -> TemplateResponse:
+        review = Review(approval, access.person(request), clock.now())
+        form = form or DecisionForm(irreversible=not review.action.reversible)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Review",
+            "opts": self.opts,
+            "review": review,
+            "form": form,
+            "queue_url": QUEUE,
+        }
+        return TemplateResponse(
+            request, "approvals/console/review.html", context, status=status
+        )
+
+    def _decide(self, request: HttpRequest, approval: ApprovalRequest) -> HttpResponse:
+        """Hand the verdict to the service. What it refuses is said on the page."""
+        form = DecisionForm(request.POST, irreversible=not approval.action.reversible)
+        if not form.is_valid():
+            for error in form.errors.values():
+                self.message_user(request, error[0], messages.ERROR)
+            return self._page(request, approval, form, status=422)
+        try:
+            course = self._hand_over(request, approval, form.cleaned_data)
+        except Refused as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return self._page(request, approval, form, status=refusal.status)
+        self.message_user(request, _said(course), messages.SUCCESS)
+        return self._next(request)
+
+    def _hand_over(
+        self, request: HttpRequest, approval: ApprovalRequest, said: dict[str, Any]
+    ) -> Course:
+        if said["request"] != approval.pk:
+            raise Changed("This form was made for another request. Look at it again.")
+        return services.decide(
+            approval,
+            access.person(request),
+            Vote.Verdict(said["verdict"]),
+            digest=said["digest"],
+            comment=said["comment"],
+            conditions=said["conditions"],
+            via="console",
+        )
+
+    def _next(self, request: HttpRequest) -> HttpResponse:
+        waiting = ApprovalRequest.objects.waiting_for(access.person(request))
+        following = waiting.order_by(*queue.MOST_URGENT).first()
+        return redirect(REVIEW, following.pk) if following else redirect(QUEUE)
+
+
+def _said(course: Course) -> str:
+    """Confirm what a verdict led to, naming the request it was about."""
+    assert course.request is not None
+    match course.action.status:
+        case Status.APPROVED:
+            led_to = "Approved, the agent may go ahead"
+        case Status.REJECTED:
+            led_to = "Rejected, the agent may not do it"
+        case Status.CHANGES_REQUESTED:
+            led_to = "Sent back to the agent for changes"
+        case _:
+            got, needed = words.progress(course)
+            led_to = f"Your approval counts, {got} of {needed}"
+    return f"{led_to}: {course.request}"

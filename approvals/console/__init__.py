@@ -1,0 +1,1 @@
+"""What people see of a request. Nothing in here changes one."""

@@ -1,0 +1,46 @@
+"""Who may open the console? Whoever holds the permission, or is in a group it is for.
+
+An administrator who puts a person into a group has done enough: nothing else has to be
+ticked before that person can decide.
+"""
+
+from __future__ import annotations
+
+from django.db.models import Exists, OuterRef
+from django.http import HttpRequest
+
+from approvals.models import VIEW, VIEW_ALL, ApprovalRequest, RequestUserPermission
+from governance.models import User
+from policies.models import FlowStage
+
+_REMEMBERED = "_countersign_may_open"
+
+
+def person(request: HttpRequest) -> User:
+    """Return who is logged in. The admin lets nobody else get this far."""
+    assert isinstance(request.user, User)
+    return request.user
+
+
+def may_open(request: HttpRequest) -> bool:
+    """Whether the console is there for this person. Asked once per page."""
+    if not hasattr(request, _REMEMBERED):
+        user = request.user
+        allowed = isinstance(user, User) and user.is_active and user.is_staff
+        setattr(request, _REMEMBERED, allowed and _is_concerned(person(request)))
+    remembered: bool = getattr(request, _REMEMBERED)
+    return remembered
+
+
+def sees_everything(user: User) -> bool:
+    return user.has_perm(f"approvals.{VIEW_ALL}")
+
+
+def _is_concerned(user: User) -> bool:
+    if user.has_perm(f"approvals.{VIEW}") or sees_everything(user):
+        return True
+    asked = Exists(ApprovalRequest.asked.through.objects.filter(group=OuterRef("pk")))
+    named = Exists(FlowStage.groups.through.objects.filter(group=OuterRef("pk")))
+    further = Exists(FlowStage.escalate_to.through.objects.filter(group=OuterRef("pk")))
+    groups: bool = user.groups.filter(asked | named | further).exists()
+    return groups or RequestUserPermission.objects.filter(user=user).exists()

@@ -1,0 +1,230 @@
+"""What waits for whom? The list people start from, most urgent first."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import F, Q
+from django.http import HttpRequest, QueryDict
+from unfold.views import ChangeList
+
+from approvals.console import access, standing, words
+from approvals.course import Course
+from approvals.models import ApprovalRequest, ApprovalRequestQuerySet
+from governance import clock
+from governance.models import User
+
+VIEW_PARAM = "show"
+MOST_URGENT = (F("action__deadline_at").asc(nulls_last=True), "pk")
+NEWEST = ("-pk",)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One tab of the queue."""
+
+    name: str
+    title: str
+    rows: Callable[[User], ApprovalRequestQuerySet]
+    ordering: tuple[Any, ...] = NEWEST
+    counted: bool = False
+    empty: tuple[str, str] = ("Nothing here", "")
+
+
+def _mine(user: User) -> ApprovalRequestQuerySet:
+    return ApprovalRequest.objects.waiting_for(user)
+
+
+def _others(user: User) -> ApprovalRequestQuerySet:
+    visible = ApprovalRequest.objects.visible_to(user).open()
+    return visible.exclude(pk__in=_mine(user).values("pk"))
+
+
+def _decided(user: User) -> ApprovalRequestQuerySet:
+    return ApprovalRequest.objects.filter(votes__person=user)
+
+
+def _visible(user: User) -> ApprovalRequestQuerySet:
+    return ApprovalRequest.objects.visible_to(user)
+
+
+MINE = View(
+    "mine",
+    "For me",
+    _mine,
+    MOST_URGENT,
+    counted=True,
+    empty=(
+        "You are all caught up",
+        "Nothing waits for you. New requests appear here, most urgent first.",
+    ),
+)
+VIEWS = (
+    MINE,
+    View(
+        "waiting",
+        "Waiting for others",
+        _others,
+        MOST_URGENT,
+        counted=True,
+        empty=("Nobody else is asked", "Requests that wait for others appear here."),
+    ),
+    View(
+        "decided",
+        "Decided by me",
+        _decided,
+        empty=("No decisions yet", "What you approve or reject is kept here."),
+    ),
+    View(
+        "all",
+        "All",
+        _visible,
+        empty=(
+            "No requests yet",
+            "What agents ask, and people decide, appears here.",
+        ),
+    ),
+)
+
+
+def view_of(request: HttpRequest) -> View:
+    """Return the tab that is asked for; what nobody knows is the first one."""
+    name = request.GET.get(VIEW_PARAM)
+    return next((view for view in VIEWS if view.name == name), MINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    title: str
+    query: str
+    active: bool
+    count: int | None
+
+
+def tabs(request: HttpRequest) -> list[Tab]:
+    user, current = access.person(request), view_of(request)
+    return [
+        Tab(
+            title=_title(view, user),
+            query=f"?{urlencode({VIEW_PARAM: view.name})}",
+            active=view is current,
+            count=view.rows(user).count() if view.counted else None,
+        )
+        for view in VIEWS
+    ]
+
+
+def _title(view: View, user: User) -> str:
+    if view.name == "all" and not access.sees_everything(user):
+        return "My groups"
+    return view.title
+
+
+def badge(request: HttpRequest) -> str:
+    """Return how many requests wait for this person, for the sidebar. Empty for none."""
+    if not access.may_open(request):
+        return ""
+    waiting = _mine(access.person(request)).count()
+    return str(waiting) if waiting else ""
+
+
+def search(rows: ApprovalRequestQuerySet, text: str) -> ApprovalRequestQuerySet:
+    """Find requests by every word: in ids, the line that matters, parameters, agent."""
+    for word in text.split():
+        # As SQLite stores letters beyond ASCII: spelled out.
+        stored = json.dumps(word)[1:-1]
+        found = (
+            Q(summary__icontains=word)
+            | Q(params__icontains=word)
+            | Q(params__icontains=stored)
+            | Q(action__agent__name__icontains=word)
+            | Q(action__name__icontains=word)
+        )
+        if pk := _uuid(word):
+            found |= Q(pk=pk) | Q(action=pk)
+        rows = rows.filter(found)
+    return rows
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list: a request and what a person needs to know of it."""
+
+    request: ApprovalRequest
+    course: Course
+    at: datetime
+
+    @property
+    def risk(self) -> words.Risk:
+        return words.Risk(self.request.risk)
+
+    @property
+    def status(self) -> words.Label:
+        return words.status_of(self.course)
+
+    @property
+    def time_left(self) -> words.Label | None:
+        if self.request.closed_at:
+            return None
+        return words.time_left(self.course, self.at)
+
+    @property
+    def why(self) -> str:
+        """The first reason in the words of its policy."""
+        for reason in self.course.action.reasons:
+            said: str = (
+                reason["reason"] or f"The policy {reason['policy']} asks for it."
+            )
+            return said
+        return ""
+
+    @property
+    def progress(self) -> str:
+        got, needed = words.progress(self.course)
+        return f"{got} of {needed}"
+
+    @property
+    def waits_for(self) -> str:
+        return words.listed([stage.name for stage in self.course.open_stages()])
+
+
+class Queue(ChangeList):  # type: ignore[misc]
+    """The admin's list, which knows the tabs and where every request stands."""
+
+    rows: list[Row]
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: Sequence[str] | None = None
+    ) -> ApprovalRequestQuerySet:
+        self.root_queryset = view_of(request).rows(access.person(request))
+        found: ApprovalRequestQuerySet = super().get_queryset(
+            request, exclude_parameters
+        )
+        return found
+
+    def get_filters_params(self, params: QueryDict | None = None) -> dict[str, Any]:
+        lookups: dict[str, Any] = super().get_filters_params(params)
+        lookups.pop(VIEW_PARAM, None)
+        return lookups
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query:
+            self.full_result_count = self.result_count
+        at = clock.now()
+        found = list(self.result_list)
+        courses = standing.courses_of(found, at)
+        self.rows = [Row(each, courses[each.pk], at) for each in found]

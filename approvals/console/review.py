@@ -1,0 +1,199 @@
+"""What does a person see who has to decide? Everything on the review page but the form."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from approvals import routing
+from approvals.console import earlier, facts, standing, timeline, words
+from approvals.course import Course
+from approvals.models import ApprovalRequest, Stage, Vote
+from approvals.services.review import objection
+from governance.errors import Refused
+from governance.ledger import Kind
+from governance.models import Event, Status, User
+
+AGAIN = timedelta(minutes=5)
+MOST_NAMES = 6
+STATES = {
+    Stage.State.WAITING: words.Label("Comes later"),
+    Stage.State.OPEN: words.Label("Open", "info"),
+    Stage.State.APPROVED: words.Label("Approved", "good"),
+    Stage.State.CLOSED: words.Label("Closed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageView:
+    """One requirement, who has met it and who still can."""
+
+    stage: Stage
+    label: words.Label
+    votes: list[Vote]
+    approved: int
+    people: list[str]
+    others: int
+
+    @property
+    def groups(self) -> str:
+        return words.listed([group["name"] for group in self.stage.groups], "or")
+
+    @property
+    def silence(self) -> str:
+        return words.silence(self.stage)
+
+
+class Review:
+    """One request as one person sees it at one moment."""
+
+    def __init__(self, request: ApprovalRequest, person: User, at: datetime) -> None:
+        self.request, self.person, self.at = request, person, at
+        self.course: Course = standing.courses_of([request], at)[request.pk]
+        self.action = self.course.action
+
+    # Where it stands
+
+    @cached_property
+    def objection(self) -> Refused | None:
+        """Why this person cannot decide, None if they can."""
+        assert self.course.request is not None
+        return objection(self.course, self.course.request, self.person)
+
+    @property
+    def is_former(self) -> bool:
+        return self.request.revision != self.action.revision
+
+    @property
+    def is_open(self) -> bool:
+        return not self.is_former and self.action.status == Status.PENDING
+
+    @property
+    def status(self) -> words.Label:
+        return words.status_of(self.course)
+
+    @property
+    def time_left(self) -> words.Label | None:
+        return words.time_left(self.course, self.at) if self.is_open else None
+
+    @property
+    def asked(self) -> str:
+        return f"{words.span(self.at - self.request.opened_at)} ago"
+
+    @property
+    def risk(self) -> words.Risk:
+        return words.Risk(self.request.risk)
+
+    @cached_property
+    def revisions(self) -> list[ApprovalRequest]:
+        """Every revision people were asked about, if there are several."""
+        rows = ApprovalRequest.objects.filter(action=self.action).order_by("revision")
+        found = list(rows)
+        return found if len(found) > 1 else []
+
+    # What would run, and what the agent says about it
+
+    @cached_property
+    def params(self) -> list[facts.Fact]:
+        return list(facts.flatten(self.request.params)) if self.request.params else []
+
+    @cached_property
+    def context(self) -> list[facts.Fact]:
+        return list(facts.flatten(self.request.context)) if self.request.context else []
+
+    # Why people are asked
+
+    @cached_property
+    def _submitted(self) -> dict[str, Any]:
+        """What was put on record when this revision was judged."""
+        kinds = [Kind.SUBMITTED, Kind.REVISED]
+        for event in Event.objects.about(self.action).filter(kind__in=kinds):
+            body = json.loads(event.body)
+            if body["action"]["revision"] == self.request.revision:
+                data: dict[str, Any] = body["data"]
+                return data
+        return {}
+
+    @property
+    def _trace(self) -> dict[str, Any]:
+        trace: dict[str, Any] = self._submitted.get("trace") or {}
+        return trace
+
+    @property
+    def reasons(self) -> list[dict[str, Any]]:
+        reasons: list[dict[str, Any]] = (
+            self._submitted.get("reasons") or self.action.reasons
+        )
+        return reasons
+
+    @property
+    def risk_parts(self) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = self._trace.get("risk", [])
+        return parts
+
+    @property
+    def on_trial(self) -> list[dict[str, Any]]:
+        """Policies that only watch, and would have had something to say."""
+        policies = self._trace.get("policies", [])
+        return [p for p in policies if p.get("mode") == "monitor" and p.get("matched")]
+
+    @cached_property
+    def looked_back(self) -> list[tuple[str, int, float | None]]:
+        found = self._trace.get("lookbacks", {})
+        return [
+            (name.replace("_", " "), tally["count"], tally["sum"])
+            for name, tally in found.items()
+            if tally
+        ]
+
+    # Who decides
+
+    @cached_property
+    def stages(self) -> list[StageView]:
+        able = routing.members(self.course.stages, self.action.agent.owner)
+        names = User.objects.in_bulk({pk for people in able.values() for pk in people})
+        voted = {vote.person_id for vote in self.course.votes}
+        views = []
+        for stage in self.course.stages:
+            left = sorted(str(names[pk]) for pk in able[stage.pk] - voted)
+            votes = [vote for vote in self.course.votes if vote.stage_id == stage.pk]
+            views.append(
+                StageView(
+                    stage,
+                    STATES[Stage.State(stage.state)],
+                    votes,
+                    len(self.course.approvers(stage)),
+                    left[:MOST_NAMES],
+                    max(0, len(left) - MOST_NAMES),
+                )
+            )
+        return views
+
+    # What was before
+
+    @cached_property
+    def earlier(self) -> list[earlier.Earlier]:
+        return earlier.before(self.action)
+
+    @cached_property
+    def shared(self) -> list[tuple[str, str]]:
+        return earlier.shared_by(self.action)
+
+    @cached_property
+    def story(self) -> tuple[list[timeline.Entry], int]:
+        return timeline.story(self.action)
+
+
+def has_just_looked(request: ApprovalRequest, person: User, at: datetime) -> bool:
+    """Whether this person's look at this revision is on record already."""
+    looks = Event.objects.filter(
+        action=request.action_id,
+        kind=Kind.VIEWED,
+        actor_kind="person",
+        actor_id=str(person.pk),
+        at__gt=at - AGAIN,
+    )
+    return any(look.data["request"] == str(request.pk) for look in looks)

@@ -1,0 +1,130 @@
+"""Which words and which colour does a person see for a state, a risk, a time?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils.timezone import localtime
+
+from approvals.course import Course
+from approvals.models import ApprovalRequest, Stage, Vote
+from governance.models import Status
+
+SOON = timedelta(hours=1)
+NOW = timedelta(minutes=15)
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A few words, and the tone they are shown in: good, bad, warn, info or quiet."""
+
+    text: str
+    tone: str = "quiet"
+
+
+STATUSES = {
+    Status.ALLOWED: Label("Allowed", "good"),
+    Status.BLOCKED: Label("Blocked", "bad"),
+    Status.PENDING: Label("Waiting", "info"),
+    Status.CHANGES_REQUESTED: Label("Changes requested", "warn"),
+    Status.APPROVED: Label("Approved", "good"),
+    Status.REJECTED: Label("Rejected", "bad"),
+    Status.EXPIRED: Label("Expired"),
+    Status.CANCELLED: Label("Withdrawn"),
+    Status.EXECUTING: Label("Running", "info"),
+    Status.SUCCEEDED: Label("Done", "good"),
+    Status.FAILED: Label("Failed", "bad"),
+    Status.UNKNOWN: Label("Outcome unknown", "warn"),
+}
+VERDICTS = {
+    Vote.Verdict.APPROVE: Label("approved", "good"),
+    Vote.Verdict.REJECT: Label("rejected", "bad"),
+    Vote.Verdict.REQUEST_CHANGES: Label("asked for changes", "warn"),
+}
+RISKS = ((75, "Critical"), (50, "High"), (25, "Medium"), (0, "Low"))
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    points: int
+
+    @property
+    def band(self) -> str:
+        return next(name for least, name in RISKS if self.points >= least)
+
+
+def status_of(course: Course) -> Label:
+    """Say where the request stands; an earlier revision keeps its own outcome."""
+    request = course.request
+    if request and request.revision != course.action.revision:
+        return STATUSES[Status(request.outcome or ApprovalRequest.Outcome.CANCELLED)]
+    return STATUSES[Status(course.action.status)]
+
+
+def time_left(course: Course, at: datetime) -> Label | None:
+    """Say how long people have, None when nothing is waited for."""
+    action = course.action
+    if action.status != Status.PENDING:
+        return None
+    if action.deadline_at is None:
+        return Label("No deadline", "warn" if is_late(course, at) else "quiet")
+    left, late = action.deadline_at - at, is_late(course, at)
+    tone = "bad" if left <= NOW else "warn" if late or left <= SOON else "quiet"
+    return Label(f"{'Late, ' if late else ''}{span(left)} left", tone)
+
+
+def is_late(course: Course, at: datetime) -> bool:
+    """Whether an answer has taken longer than the stage promised."""
+    return any(
+        stage.sla and stage.opened_at and stage.opened_at + stage.sla <= at
+        for stage in course.open_stages()
+    )
+
+
+def span(time: timedelta) -> str:
+    """Say a duration in its two largest units: ``3 h 40 min``."""
+    rest = int(time.total_seconds())
+    parts: list[str] = []
+    for unit, seconds in _UNITS:
+        amount, rest = divmod(rest, seconds)
+        if amount or parts:
+            parts.append(f"{amount} {unit}" if amount else "")
+        if len(parts) == 2:
+            break
+    return " ".join(filter(None, parts)) or "under a minute"
+
+
+def moment(at: datetime) -> str:
+    """Say a time as the people of this installation read it."""
+    at = localtime(at)
+    return f"{at:%b} {at.day}, {at:%H:%M}"
+
+
+def listed(names: list[str], last: str = "and") -> str:
+    """Join names as people do: ``a, b and c``."""
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+
+def silence(stage: Stage) -> str:
+    """Say what happens when nobody decides at this stage."""
+    further = [group["name"] for group in stage.escalate_to]
+    match stage.on_timeout:
+        case "escalate" if not stage.escalated:
+            return f"{listed(further)} will be asked as well, with the same time again."
+        case "hold":
+            return "It goes on waiting until somebody decides."
+        case "approve":
+            limit = stage.auto_approve_max_risk
+            return f"It is approved by itself if its risk is at most {limit}."
+        case _:
+            return "It expires, and the agent may not do it."
+
+
+def progress(course: Course) -> tuple[int, int]:
+    """Return how many approvals are in, and how many it takes."""
+    got = sum(min(len(course.approvers(s)), s.needed) for s in course.stages)
+    return got, sum(stage.needed for stage in course.stages)

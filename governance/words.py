@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from governance.ledger import Kind
@@ -12,6 +14,7 @@ from governance.ledger import Kind
 _KNOWN = {"request", "digest", "effective_at", "trace", "rules", "params", "resource"}
 _KNOWN |= {"context", "reasons", "username"}
 LONGEST = 160
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(\+00:00|Z)")
 
 
 def kind(value: str) -> str:
@@ -19,6 +22,10 @@ def kind(value: str) -> str:
     if value not in Kind.values:
         return value
     return Kind(value).label.capitalize()
+
+
+def moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def details(data: Mapping[str, Any]) -> str:
@@ -50,6 +57,8 @@ def _text(value: Any) -> str:
             return "nothing"
         case bool():
             return "yes" if value else "no"
+        case str() if _INSTANT.fullmatch(value):
+            return moment(datetime.fromisoformat(value))
         case str():
             return " ".join(value.split())
         case list() if all(isinstance(item, str) for item in value):

@@ -84,6 +84,7 @@ class KeyInline(ReadOnly, TabularInline):  # type: ignore[misc]
     fields = ["key", "state", "created_at", "created_by", "expires_at", "last_used_at"]
     readonly_fields = fields
     extra = 0
+    hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AgentKey]:
         keys: QuerySet[AgentKey] = super().get_queryset(request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -86,12 +87,16 @@ class StoryInline(ReadOnly, TabularInline):  # type: ignore[misc]
     """What happened to one action, in its order."""
 
     model = Event
-    fields = ["at", "what", "who", "details"]
+    fields = ["when", "what", "who", "details"]
     readonly_fields = fields
     ordering = ["id"]
     verbose_name_plural = "story"
     extra = 0
-    show_change_link = True
+    hide_title = True
+
+    @admin.display(description="when")
+    def when(self, event: Event) -> SafeString:
+        return instant(event.at)
 
     @admin.display(description="what")
     def what(self, event: Event) -> str:
@@ -117,6 +122,7 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     ]
     list_select_related = ["agent"]
     list_per_page = 50
+    list_max_show_all = 0
     paginator = EndlessPaginator
     show_full_result_count = False
     search_fields = ["name"]
@@ -202,7 +208,7 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Event)
 class EventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    list_display = ["at", "what", "who", "about", "details"]
+    list_display = ["when", "what", "who", "about", "details"]
     list_filter = [
         KindFilter,
         ActorFilter,
@@ -211,6 +217,7 @@ class EventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     ]
     list_select_related = ["action", "agent"]
     list_per_page = 50
+    list_max_show_all = 0
     paginator = EndlessPaginator
     show_full_result_count = False
     search_fields = ["stream"]
@@ -219,7 +226,7 @@ class EventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     sortable_by: list[str] = []
     actions = None
     list_before_template = "admin/governance/event/export.html"
-    fields = ["id", "at", "what", "who", "about", "stream", "everything"]
+    fields = ["id", "when", "what", "who", "about", "stream", "everything"]
     readonly_fields = fields
 
     def get_search_results(
@@ -231,6 +238,10 @@ class EventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             return queryset.filter(action=pk), False
         named = Q(actor_name=search_term) | Q(agent__name=search_term)
         return queryset.filter(named | Q(stream=search_term)), False
+
+    @admin.display(description="when")
+    def when(self, event: Event) -> SafeString:
+        return instant(event.at)
 
     @admin.display(description="what")
     def what(self, event: Event) -> str:
@@ -292,6 +303,10 @@ class EventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         response["Content-Disposition"] = f'attachment; filename="audit-log.{form}"'
         response["Cache-Control"] = "no-store"
         return response
+
+
+def instant(at: datetime) -> SafeString:
+    return format_html('<span class="whitespace-nowrap">{}</span>', words.moment(at))
 
 
 def as_uuid(text: str) -> UUID | None:

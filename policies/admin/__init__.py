@@ -1,0 +1,22 @@
+"""The console's pages of the rules. ``policies.services`` does all the writing."""
+
+from __future__ import annotations
+
+from policies.admin.catalogue import ActionTypeAdmin, ResourceAdmin
+from policies.admin.flows import FlowAdmin
+from policies.admin.judging import (
+    LookbackAdmin,
+    PolicyAdmin,
+    RiskFactorAdmin,
+    RuleSetAdmin,
+)
+
+__all__ = [
+    "ActionTypeAdmin",
+    "FlowAdmin",
+    "LookbackAdmin",
+    "PolicyAdmin",
+    "ResourceAdmin",
+    "RiskFactorAdmin",
+    "RuleSetAdmin",
+]

@@ -1,0 +1,184 @@
+"""What is the same about the page of every rule: it is saved, versioned and ended alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from unfold.admin import ModelAdmin
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+
+from governance.console import Undeletable, act_page, person
+from governance.errors import Refused
+from policies import services
+from policies.admin.forms import NoteForm, RuleForm
+from policies.bodies import Subject
+from policies.models import Version
+from policies.plan import Change, FieldChange, shown
+
+LATEST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One version, and what it changed."""
+
+    version: Version
+    changes: list[str]
+
+
+def history(subject: Subject, name: str) -> Iterator[Step]:
+    """Yield the latest versions of a rule, newest first."""
+    rows = Version.objects.filter(subject=subject, name=name).order_by("-number")
+    versions = [*rows.select_related("author")[: LATEST + 1], None]
+    for newer, older in pairwise(versions[: LATEST + 1]):
+        assert newer
+        before = older.body if older else None
+        change = Change(subject, name, before, newer.body)
+        yield Step(newer, [_told(each) for each in change.fields])
+
+
+def _told(change: FieldChange) -> str:
+    return f"{change.field}: {shown(change.old)} → {shown(change.new)}"
+
+
+class RuleAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
+    """Rules are created and changed by the services, never by saving the model."""
+
+    form: type[RuleForm]
+    list_per_page = 50
+    actions = None
+    actions_detail = ["remove"]
+    change_form_after_template = "admin/policies/versions.html"
+    identity: tuple[str, ...] = ("name",)
+    compressed_fields = True
+
+    @property
+    def subject(self) -> Subject:
+        return self.form.subject
+
+    def name_of(self, rule: Any) -> str:
+        return str(rule.name)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [*(self.form._meta.fields or []), "note"]
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Model | None = None
+    ) -> list[str]:
+        """What it is called identifies a rule across its versions: it stays."""
+        return list(self.identity) if obj else []
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **options)
+        except Refused as refusal:
+            # Somebody changed another rule since the form was checked.
+            self.message_user(request, str(refusal), messages.ERROR)
+            return redirect(request.path)
+
+    def save_model(
+        self, request: HttpRequest, obj: Any, form: Any, change: Any
+    ) -> None:
+        """The services save it, when all of it has been read."""
+
+    def save_related(
+        self, request: HttpRequest, form: Any, formsets: Any, change: bool
+    ) -> None:
+        note = form.cleaned_data["note"]
+        self.save_rule(request, self.raw(form, formsets), note)
+        if form.instance.pk is None:
+            form.instance.pk = self.saved(form.instance).pk
+
+    def raw(self, form: Any, formsets: Any) -> dict[str, Any]:
+        found: dict[str, Any] = form.raw()
+        return found
+
+    def save_rule(self, request: HttpRequest, raw: dict[str, Any], note: str) -> None:
+        services.save(self.subject, raw, author=person(request), note=note)
+
+    def saved(self, rule: Model) -> Model:
+        keys = {name: getattr(rule, name) for name in self.identity}
+        return self.model._default_manager.get(**keys)  # type: ignore[no-any-return]
+
+    def construct_change_message(self, *args: Any) -> list[Any]:
+        return []
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        *args: Any,
+        obj: Model | None = None,
+        **options: Any,
+    ) -> Any:
+        if obj is not None:
+            context["steps"] = list(history(self.subject, self.name_of(obj)))
+        return super().render_change_form(request, context, *args, obj=obj, **options)
+
+    def has_remove_permission(
+        self, request: HttpRequest, object_id: str | None = None
+    ) -> bool:
+        opts = self.opts
+        return person(request).has_perm(f"{opts.app_label}.delete_{opts.model_name}")
+
+    @action(
+        description="Remove",
+        icon="delete",
+        permissions=["remove"],
+        variant=ActionVariant.DANGER,
+    )  # type: ignore[untyped-decorator]
+    def remove(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.end(
+            request,
+            object_id,
+            verb="Remove",
+            intro="It no longer counts from the next submission on. Its versions stay on "
+            "record.",
+        )
+
+    def end(
+        self, request: HttpRequest, object_id: str, *, verb: str, intro: str
+    ) -> HttpResponse:
+        rule = self.get_object(request, object_id)
+        if rule is None:
+            raise Http404
+        if not self.has_view_permission(request, rule):
+            raise PermissionDenied
+        form = NoteForm(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            return self._ended(request, rule, form.cleaned_data["note"])
+        return act_page(
+            self,
+            request,
+            rule,
+            f"{verb} {rule}",
+            form=form,
+            verb=verb,
+            danger=True,
+            intro=intro,
+        )
+
+    def _ended(self, request: HttpRequest, rule: Any, note: str) -> HttpResponse:
+        opts = self.opts
+        try:
+            self.end_rule(request, rule, note)
+        except Refused as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            page = f"admin:{opts.app_label}_{opts.model_name}_change"
+            return redirect(page, rule.pk)
+        self.message_user(request, f"{rule} is no longer in force.")
+        return redirect(f"admin:{opts.app_label}_{opts.model_name}_changelist")
+
+    def end_rule(self, request: HttpRequest, rule: Any, note: str) -> None:
+        services.remove(
+            self.subject, self.name_of(rule), author=person(request), note=note
+        )

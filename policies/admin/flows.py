@@ -1,0 +1,176 @@
+"""Who must agree, in which order? A flow and its stages are saved as one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
+from unfold.admin import StackedInline
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelect2MultipleWidget,
+)
+
+from governance.console import person
+from governance.errors import Problem
+from policies.admin.base import RuleAdmin
+from policies.admin.forms import DurationField, RuleForm, problems
+from policies.bodies import STAGE, Subject
+from policies.models import Flow, FlowStage
+
+
+class FlowForm(RuleForm):
+    subject = Subject.FLOW
+
+    class Meta:
+        model = Flow
+        fields = ["name"]
+
+    def check(self) -> None:
+        """A flow is nothing without its stages: they are checked together, there."""
+
+
+def choice_of_groups(
+    label: str, *, required: bool = False
+) -> forms.ModelMultipleChoiceField[Group]:
+    return forms.ModelMultipleChoiceField(
+        Group.objects.order_by("name"),
+        label=label,
+        required=required,
+        widget=UnfoldAdminSelect2MultipleWidget,
+    )
+
+
+class StageForm(forms.ModelForm[FlowStage]):
+    step = forms.IntegerField(
+        required=False,
+        min_value=1,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="Stages with the same step are open side by side. "
+        "Empty: one after the other.",
+    )
+    groups = choice_of_groups("Asked", required=True)
+    sla = DurationField(
+        label="Alert after", required=False, help_text="E.g. 15m. It decides nothing."
+    )
+    timeout = DurationField(label="Time to decide", required=False, help_text="E.g. 4h")
+    escalate_to = choice_of_groups("Then ask as well")
+
+    class Meta:
+        model = FlowStage
+        fields = [
+            "name",
+            "groups",
+            "approvals",
+            "step",
+            "sla",
+            "timeout",
+            "on_timeout",
+            "escalate_to",
+            "auto_approve_max_risk",
+        ]
+        labels = {
+            "approvals": "People who must approve",
+            "on_timeout": "On silence",
+            "auto_approve_max_risk": "Approve up to risk",
+        }
+
+    def validate_constraints(self) -> None:
+        """The services say the same in sentences."""
+
+    def raw(self) -> dict[str, Any]:
+        """Return the stage as a policy file would write it."""
+        found = {name: self.cleaned_data.get(name) for name in STAGE}
+        for name in ("groups", "escalate_to"):
+            found[name] = [group.name for group in found[name] or []]
+        return found
+
+
+class Stages(BaseInlineFormSet[FlowStage, Flow, StageForm]):
+    def clean(self) -> None:
+        super().clean()
+        name = self.instance.name
+        if name and not any(form.errors for form in self.wanted()):
+            raw = {"name": name, "stages": self.raw()}
+            for problem in problems(Subject.FLOW, raw, new=self.instance.pk is None):
+                self.point_out(problem)
+
+    def wanted(self) -> list[StageForm]:
+        return [
+            form
+            for form in self.forms
+            if (form.instance.pk or form.has_changed())
+            and not self._should_delete_form(form)  # type: ignore[attr-defined]
+        ]
+
+    def raw(self) -> list[dict[str, Any]]:
+        return [form.raw() for form in self.wanted()]
+
+    def point_out(self, problem: Problem) -> None:
+        """Show ``/stages/0/timeout`` at the time-out of the first stage."""
+        match problem.path.strip("/").split("/"):
+            case ["stages", index, field, *_] if field in StageForm.base_fields:
+                self.wanted()[int(index)].add_error(field, problem.detail)
+            case _:
+                raise forms.ValidationError(problem.detail)
+
+
+class StageInline(StackedInline):  # type: ignore[misc]
+    model = FlowStage
+    form = StageForm
+    formset = Stages
+    verbose_name_plural = "stages"
+    min_num = 1
+    extra = 0
+    fields = [
+        "name",
+        ("groups", "approvals"),
+        ("timeout", "sla"),
+        ("on_timeout", "escalate_to"),
+        ("step", "auto_approve_max_risk"),
+    ]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return person(request).has_perm("policies.view_flow") or self._may(request)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self._may(request)
+
+    def _may(self, request: HttpRequest) -> bool:
+        user = person(request)
+        return user.has_perm("policies.change_flow") or user.has_perm(
+            "policies.add_flow"
+        )
+
+
+@admin.register(Flow)
+class FlowAdmin(RuleAdmin):
+    form = FlowForm
+    list_display = ["name", "course", "position", "version"]
+    search_fields = ["name"]
+    inlines = [StageInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Flow]:
+        flows: QuerySet[Flow] = super().get_queryset(request)
+        return flows.prefetch_related("stages__groups", "stages__escalate_to")
+
+    @admin.display(description="stages")
+    def course(self, flow: Flow) -> str:
+        return ", then ".join(
+            f"{stage.approvals} of {' or '.join(g.name for g in stage.groups.all())}"
+            for stage in flow.stages.all()
+        )
+
+    def raw(self, form: Any, formsets: Any) -> dict[str, Any]:
+        return {"name": form.instance.name, "stages": formsets[0].raw()}

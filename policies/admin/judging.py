@@ -1,0 +1,222 @@
+"""What judges an action: policies, lookbacks, risk factors, and the default."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.decorators import action
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+
+from governance.console import label, person
+from policies import bodies, services
+from policies.admin.base import RuleAdmin
+from policies.admin.forms import (
+    ConditionField,
+    DurationField,
+    PatternsField,
+    RuleForm,
+)
+from policies.bodies import Subject
+from policies.models import Decision, Lookback, Policy, RiskFactor, RuleSet
+
+ACTIONS_HELP = "Names or patterns, with commas between: refund.create, order.*, *"
+DECISIONS = {
+    Decision.ALLOW: "success",
+    Decision.REQUIRE_APPROVAL: "warning",
+    Decision.BLOCK: "danger",
+}
+MODES = {
+    Policy.Mode.ENFORCE: ("enforce", "success"),
+    Policy.Mode.MONITOR: ("monitor", "info"),
+    Policy.Mode.DRAFT: ("draft", ""),
+    Policy.Mode.RETIRED: ("retired", ""),
+}
+
+
+class PolicyForm(RuleForm):
+    subject = Subject.POLICY
+
+    actions = PatternsField(help_text=ACTIONS_HELP)
+    when = ConditionField()
+    reason = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextareaWidget({"rows": 2}),
+        help_text="What people and agents read: why this policy decides so.",
+    )
+
+    class Meta:
+        model = Policy
+        fields = ["name", "actions", "when", "decision", "flow", "reason", "mode"]
+
+
+class LookbackForm(RuleForm):
+    subject = Subject.LOOKBACK
+
+    actions = PatternsField(help_text=ACTIONS_HELP)
+    window = DurationField(initial="30d", help_text="How far back: 24h, 30d")
+
+    class Meta:
+        model = Lookback
+        fields = ["name", "actions", "key", "window", "sum"]
+
+
+class RiskFactorForm(RuleForm):
+    subject = Subject.RISK_FACTOR
+
+    actions = PatternsField(help_text=ACTIONS_HELP)
+    when = ConditionField()
+
+    class Meta:
+        model = RiskFactor
+        fields = ["name", "actions", "when", "points"]
+
+
+class DefaultForm(RuleForm):
+    subject = Subject.DEFAULT
+    renamed = {"default_decision": "decision", "default_flow": "flow"}
+
+    class Meta:
+        model = RuleSet
+        fields = ["default_decision", "default_flow"]
+
+    default_decision = forms.ChoiceField(
+        label="When no policy matches",
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        choices=[
+            ("", "Block, and say that no policy covers it"),
+            ("BLOCK", "Block"),
+            ("REQUIRE_APPROVAL", "Require approval"),
+        ],
+    )
+
+    def check(self) -> None:
+        if self.cleaned_data["default_decision"]:
+            super().check()
+        elif self.cleaned_data["default_flow"]:
+            self.add_error("default_flow", "Leave the flow out: nobody is asked.")
+
+
+def condition(rule: Policy | RiskFactor) -> SafeString:
+    if not rule.when:
+        return format_html("{}", "always")
+    return format_html(
+        '<code class="font-mono text-xs" style="overflow-wrap: anywhere">{}</code>',
+        rule.when,
+    )
+
+
+class Patterned(RuleAdmin):
+    @admin.display(description="actions")
+    def patterns(self, rule: Any) -> str:
+        return ", ".join(rule.actions)
+
+    @admin.display(description="condition")
+    def condition(self, rule: Any) -> SafeString:
+        return condition(rule)
+
+
+@admin.register(Policy)
+class PolicyAdmin(Patterned):
+    form = PolicyForm
+    list_display = [
+        "name",
+        "verdict",
+        "patterns",
+        "condition",
+        "flow",
+        "state",
+        "version",
+    ]
+    list_filter = ["mode", "decision", "flow"]
+    list_select_related = ["flow"]
+    search_fields = ["name", "reason"]
+    actions_detail = ["retire"]
+
+    @admin.display(description="decision", ordering="decision")
+    def verdict(self, policy: Policy) -> SafeString:
+        decision = Decision(policy.decision)
+        return label(decision.label, DECISIONS[decision])
+
+    @admin.display(description="mode", ordering="mode")
+    def state(self, policy: Policy) -> SafeString:
+        return label(*MODES[Policy.Mode(policy.mode)])
+
+    def has_retire_permission(
+        self, request: HttpRequest, object_id: str | None = None
+    ) -> bool:
+        return person(request).has_perm("policies.change_policy")
+
+    @action(
+        description="Retire",
+        icon="archive",
+        permissions=["retire"],
+        variant=ActionVariant.DANGER,
+    )  # type: ignore[untyped-decorator]
+    def retire(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self.end(
+            request,
+            object_id,
+            verb="Retire",
+            intro="It no longer has a say from the next submission on. It stays on record, "
+            "and what it decided stays explained.",
+        )
+
+    def end_rule(self, request: HttpRequest, rule: Policy, note: str) -> None:
+        services.retire(rule.name, author=person(request), note=note)
+
+
+@admin.register(Lookback)
+class LookbackAdmin(Patterned):
+    form = LookbackForm
+    list_display = ["name", "patterns", "key", "window", "sum"]
+    search_fields = ["name"]
+
+
+@admin.register(RiskFactor)
+class RiskFactorAdmin(Patterned):
+    form = RiskFactorForm
+    list_display = ["name", "points", "patterns", "condition"]
+    search_fields = ["name"]
+
+
+@admin.register(RuleSet)
+class RuleSetAdmin(RuleAdmin):
+    """There is one default: its page is the form."""
+
+    form = DefaultForm
+    identity = ()
+    actions_detail: list[str] = []
+
+    def name_of(self, rule: Any) -> str:
+        return bodies.DEFAULT
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> RuleSet | None:
+        if object_id != "1":
+            return None
+        row: QuerySet[RuleSet] = self.get_queryset(request)
+        return row.first() or RuleSet(pk=1)
+
+    def has_add_permission(self, *args: Any) -> bool:
+        return False
+
+    def changelist_view(self, *args: Any, **options: Any) -> HttpResponse:
+        return redirect("admin:policies_ruleset_change", 1)
+
+    def save_rule(self, request: HttpRequest, raw: dict[str, Any], note: str) -> None:
+        if raw["decision"]:
+            super().save_rule(request, raw, note)
+        elif RuleSet.objects.exclude(default_decision="").exists():
+            services.remove(
+                Subject.DEFAULT, bodies.DEFAULT, author=person(request), note=note
+            )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -100,7 +101,9 @@ def _note(job: str) -> None:
 
 def _waiting() -> set[str]:
     """Return the jobs in the queue that no worker has taken yet."""
-    rows = OrmQ.objects.filter(key=_key(), lock__lte=clock.WallClock())
+    # django-q2 stamps rows by the clock of its own process, which may be a little ahead.
+    soon = clock.now() + timedelta(seconds=1)
+    rows = OrmQ.objects.filter(key=_key(), lock__lte=soon)
     return {argument for row in rows for argument in row.args() or ()}
 
 

@@ -187,6 +187,8 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+# Who tried to log in is in the audit log.
+AXES_ENABLE_ADMIN = False
 
 # --- The agents' API ---------------------------------------------------------------
 
@@ -306,6 +308,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
+    "SIDEBAR": {"navigation": "config.console.navigation"},
+    "DASHBOARD_CALLBACK": "config.console.overview",
 }
 
 # Which kinds of event leave a row for which reader (governance.ledger).

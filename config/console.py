@@ -1,0 +1,152 @@
+"""Where does the console take people? The sidebar, and the page they land on."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from approvals.console import access
+from approvals.models import ApprovalRequest, Stage
+from governance import clock
+from governance.console import person
+from governance.ledger import Kind
+from governance.models import Event, User
+
+QUEUE = "approvals_approvalrequest"
+# Title, icon, the model whose list it is. A person sees what they may view.
+PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
+    (
+        "Agents",
+        [
+            ("Agents", "smart_toy", "governance_agent"),
+            ("Actions", "bolt", "governance_action"),
+            ("Audit log", "history", "governance_event"),
+        ],
+    ),
+    (
+        "Rules",
+        [
+            ("Policies", "rule", "policies_policy"),
+            ("Flows", "account_tree", "policies_flow"),
+            ("Default", "shield", "policies_ruleset"),
+            ("Lookbacks", "manage_search", "policies_lookback"),
+            ("Risk factors", "speed", "policies_riskfactor"),
+            ("Action types", "category", "governance_actiontype"),
+            ("Resources", "inventory_2", "governance_resource"),
+        ],
+    ),
+    (
+        "People",
+        [
+            ("People", "person", "governance_user"),
+            ("Groups", "group", "auth_group"),
+        ],
+    ),
+]
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sidebar: the queue, with what waits, and each list one may see."""
+    user = request.user
+    if not isinstance(user, User):
+        return []
+    queue = _item("Approvals", "inbox", QUEUE, access.may_open(request))
+    queue["badge"] = waiting(request) if queue["has_permission"] else 0
+    home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
+    return [
+        {"items": [home, queue]},
+        *(
+            {
+                "title": title,
+                "separator": True,
+                "items": [
+                    item
+                    for name, icon, model in places
+                    if (item := _item(name, icon, model, _may_view(user, model)))
+                ],
+            }
+            for title, places in PLACES
+        ),
+    ]
+
+
+def _item(title: str, icon: str, model: str, allowed: bool) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse(f"admin:{model}_changelist"),
+        "has_permission": allowed,
+        "permission": lambda request: allowed,
+    }
+
+
+def _may_view(user: User, model: str) -> bool:
+    app, name = model.split("_")
+    return user.has_perm(f"{app}.view_{name}") or user.has_perm(f"{app}.change_{name}")
+
+
+def waiting(request: HttpRequest) -> int:
+    """Return how many requests this person can decide. Asked once per page."""
+    if not hasattr(request, "_countersign_waiting"):
+        mine = ApprovalRequest.objects.waiting_for(person(request))
+        request._countersign_waiting = mine.count()  # type: ignore[attr-defined]
+    count: int = request._countersign_waiting  # type: ignore[attr-defined]
+    return count
+
+
+def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Fill the landing page: what waits for this person first, then today's figures."""
+    user = person(request)
+    if access.may_open(request):
+        mine = ApprovalRequest.objects.waiting_for(user).select_related("action__agent")
+        context["waiting"] = mine.order_by("action__deadline_at", "pk")[:5]
+        context["queue"] = reverse(f"admin:{QUEUE}_changelist")
+    context["figures"] = list(_figures(request, user, context.get("queue", "")))
+    return context
+
+
+def _figures(request: HttpRequest, user: User, queue: str) -> Any:
+    now = clock.now()
+    if queue:
+        yield _figure("Waiting for you", waiting(request), queue)
+        visible = ApprovalRequest.objects.visible_to(user)
+        yield _figure("Past their alert mark", _late(visible, now), queue)
+    log = reverse("admin:governance_event_changelist")
+    everything = user.has_perm("governance.view_event")
+    today = _today(now, None if everything else user)
+    if everything:
+        yield _figure("Decided today", today.get(Kind.VOTED, 0), f"{log}?kind=voted")
+        allowed = today.get(Kind.ALLOWED, 0)
+        yield _figure("Allowed today by policy", allowed, f"{log}?kind=allowed")
+        blocked = today.get(Kind.BLOCKED, 0)
+        yield _figure("Blocked today by policy", blocked, f"{log}?kind=blocked")
+    elif queue:
+        decided = f"{queue}?show=decided"
+        yield _figure("Decided by you today", today.get(Kind.VOTED, 0), decided)
+
+
+def _figure(title: str, value: int, link: str) -> dict[str, Any]:
+    return {"title": title, "value": value, "link": link}
+
+
+def _late(visible: QuerySet[ApprovalRequest], now: datetime) -> int:
+    stages = Stage.objects.filter(state=Stage.State.OPEN, sla_at__lte=now)
+    late = stages.filter(request__in=visible.values("pk"))
+    return late.values("request").distinct().count()
+
+
+def _today(now: datetime, only: User | None) -> dict[str, int]:
+    """Count today's steps on the record, by kind. Today is the console's."""
+    midnight = timezone.localtime(now).replace(
+        hour=0, minute=0, second=0, microsecond=0
+    )
+    kinds = (Kind.VOTED, Kind.ALLOWED, Kind.BLOCKED)
+    events = Event.objects.filter(at__gte=midnight, kind__in=kinds).order_by()
+    if only:
+        events = events.filter(actor_kind="person", actor_id=str(only.pk))
+    return dict(events.values_list("kind").annotate(Count("pk")))

@@ -150,8 +150,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         """Hand the verdict to the service. What it refuses is said on the page."""
         form = DecisionForm(request.POST, irreversible=not approval.action.reversible)
         if not form.is_valid():
-            for error in form.errors.values():
-                self.message_user(request, error[0], messages.ERROR)
+            self.message_user(request, form.problem, messages.ERROR)
             return self._page(request, approval, form, status=422)
         try:
             course = self._hand_over(request, approval, form.cleaned_data)

@@ -46,6 +46,14 @@ class DecisionForm(forms.Form):
     def clean_conditions(self) -> list[str]:
         return [line for line in self.cleaned_data["conditions"].splitlines() if line]
 
+    @property
+    def problem(self) -> str:
+        """Say in one sentence what is wrong with what was sent."""
+        for name in ("confirmed", "comment", "conditions"):
+            if name in self.errors:
+                return str(self.errors[name][0])
+        return "The form did not arrive in one piece. Look at the page again."
+
     def clean(self) -> None:
         approves = self.cleaned_data.get("verdict") == Vote.Verdict.APPROVE
         if approves and self.irreversible and not self.cleaned_data.get("confirmed"):

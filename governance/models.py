@@ -101,7 +101,7 @@ class ActionType(models.Model):
     name = models.CharField(max_length=100, unique=True)
     title = models.CharField(max_length=200, blank=True)
     base_risk = models.PositiveSmallIntegerField(default=0)
-    reversible = models.BooleanField(default=True)
+    reversible = models.BooleanField(default=False)
     grant = models.DurationField(
         default=timedelta(hours=1),
         help_text="How long an allowed or approved action may be consumed.",
@@ -214,7 +214,7 @@ class Action(models.Model):
     revision = models.PositiveSmallIntegerField(default=1)
     digest = models.CharField(max_length=71)
     summary = models.CharField(max_length=300, blank=True)
-    reversible = models.BooleanField(default=True)
+    reversible = models.BooleanField(default=False)
     decision = models.CharField(max_length=16, choices=Decision)
     reasons = models.JSONField(default=list)
     risk = models.PositiveSmallIntegerField(default=0)

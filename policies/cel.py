@@ -161,7 +161,8 @@ def _compile(
         raise _complaint(str(error), risk) from error
     reading = expressions.read(checked.serialize())
     _check(reading, source)
-    if checked.return_type() != dialect.BOOL:
+    # What a parameter holds is known when it is there: ``params.express`` may be true.
+    if checked.return_type() not in (dialect.BOOL, dialect.DYN):
         raise BadCondition(
             "A condition must be true or false: compare it with something, "
             "as in params.express == true."

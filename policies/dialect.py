@@ -64,7 +64,7 @@ MAX_COMPARED = 100_000
 _budget = threading.local()
 
 _T = cel.Type
-BOOL, ERROR, STRING = _T.BOOL, _T.ERROR, _T.STRING
+BOOL, DYN, ERROR, STRING = _T.BOOL, _T.DYN, _T.ERROR, _T.STRING
 
 _JSON = _T.Map(_T.STRING, _T.DYN)
 _DECLARED = {

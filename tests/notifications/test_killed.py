@@ -36,7 +36,8 @@ def database_url() -> str:
     database = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{database['NAME']}"
-    return f"postgres://{database['USER']}@/{database['NAME']}?host={database['HOST']}"
+    host = database["OPTIONS"]["host"]
+    return f"postgres://{database['USER']}@/{database['NAME']}?host={host}"
 
 
 def kill_a_worker_when(server: MailServer, seen: threading.Event, log: Path) -> None:

@@ -199,6 +199,18 @@ def test_nobody_is_asked_for_what_is_decided(
     assert mail_server.mails == []
 
 
+def test_who_has_answered_gets_no_mail(
+    api: AgentClient, alice: User, bob: User, mail_server: MailServer
+) -> None:
+    publish(api)
+    request = ApprovalRequest.objects.get()
+    request.stages.update(needed=2)
+    services.decide(request, alice, Vote.Verdict.APPROVE, digest=request.digest)
+    send_due()
+
+    assert states() == {"alice": State.DROPPED, "bob": State.SENT}
+
+
 def test_who_left_the_group_gets_no_mail(
     api: AgentClient, alice: User, managers: Group, mail_server: MailServer
 ) -> None:

@@ -41,7 +41,7 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
         ],
     ),
     (
-        "People",
+        "Access",
         [
             ("People", "person", "governance_user"),
             ("Groups", "group", "auth_group"),
@@ -115,7 +115,7 @@ def _figures(request: HttpRequest, user: User, queue: str) -> Any:
     if queue:
         yield _figure("Waiting for you", waiting(request), queue)
         visible = ApprovalRequest.objects.visible_to(user)
-        yield _figure("Past their alert mark", _late(visible, now), queue)
+        yield _figure("Overdue", _late(visible, now), queue)
     log = reverse("admin:governance_event_changelist")
     everything = user.has_perm("governance.view_event")
     today = _today(now, None if everything else user)

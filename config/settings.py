@@ -54,10 +54,18 @@ ALLOWED_HOSTS: list[str] = env.list(
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 SECURE = PUBLIC_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
-SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=False)
-SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=0)
-if env.bool("BEHIND_PROXY", default=False):
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Without knowing the proxy every request looks like plain http, for ever redirected.
+SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=SECURE and BEHIND_PROXY)
+# Probes come from inside, past the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
+_YEAR = int(timedelta(days=365).total_seconds())
+SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=_YEAR if SECURE else 0)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+# Preloading speaks for a whole domain: that is for its owner to do.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
 # Never "no-referrer": with it browsers send "Origin: null", and no form gets through.
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"

@@ -66,6 +66,13 @@ def run_job(job: str) -> None:
     queue.run(job)
 
 
+@signals.worker_init.connect
+def fork_without_pool(**extra: Any) -> None:
+    from config import pool
+
+    pool.do_without()
+
+
 @signals.worker_process_init.connect
 def leave_no_orphans(**extra: Any) -> None:
     tied.die_with(os.getppid())

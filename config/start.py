@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.core.management import call_command
 from django.db import connection
 
-from config import health
+from config import health, pool
 from config.settings import env
 from governance import solo
 from governance.models import User
@@ -56,13 +56,6 @@ def first_administrator() -> NewAdministrator | None:
     return None if given else NewAdministrator(username, password)
 
 
-def disconnect() -> None:
-    """Leave no connection open, not even in a pool."""
-    connection.close()
-    if connection.vendor == "postgresql":
-        connection.close_pool()  # type: ignore[attr-defined]
-
-
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
     with solo.entered(LOCK, wait=True):
@@ -74,7 +67,7 @@ def _one_at_a_time() -> Iterator[None]:
             yield
         finally:
             # With the session end the lock and the setting.
-            disconnect()
+            pool.close()
 
 
 def _wait_for_lock() -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
+from django.db import connection
 
-from config import start, tied
+from config import pool, tied
 from governance import queue
 
 
@@ -14,8 +15,8 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def handle(self, **options: Any) -> None:
+        pool.do_without()
         queue.release()
-        # The workers are forks of this process: they must not share a connection.
-        start.disconnect()
+        connection.close()
         tied.die_with_forker()
         call_command("qcluster")

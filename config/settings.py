@@ -316,6 +316,22 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
+    # One calm blue for everything that can be acted on.
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .012 262)",
+            "100": "oklch(93.5% .026 262)",
+            "200": "oklch(88% .048 262)",
+            "300": "oklch(80% .08 262)",
+            "400": "oklch(70% .115 262)",
+            "500": "oklch(61% .14 262)",
+            "600": "oklch(53% .15 262)",
+            "700": "oklch(46% .135 262)",
+            "800": "oklch(40% .11 262)",
+            "900": "oklch(35% .085 262)",
+            "950": "oklch(26% .06 262)",
+        }
+    },
     "SIDEBAR": {"navigation": "config.console.navigation"},
     "DASHBOARD_CALLBACK": "config.console.overview",
 }

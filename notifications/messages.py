@@ -65,6 +65,13 @@ def _title(event: Event, request: ApprovalRequest) -> str:
 
 
 def _facts(request: ApprovalRequest, action: Action) -> Iterator[tuple[str, str]]:
+    stages = [stage for stage in request.stages.all() if stage.is_open()]
+    if action.deadline_at:
+        yield "Decide by", _moment(action.deadline_at)
+        yield "Otherwise", _silence(action, stages)
+    for stage in stages:
+        groups = either([group["name"] for group in stage.groups])
+        yield "Needed", f"{stage.needed} of {groups} ({visible_line(stage.name)})"
     agent = action.agent
     yield "Agent", f"{agent.name} ({visible_line(agent.environment)})"
     yield "Action", action.name
@@ -76,14 +83,7 @@ def _facts(request: ApprovalRequest, action: Action) -> Iterator[tuple[str, str]
     yield "Risk", f"{request.risk} of 100"
     if not action.reversible:
         yield "Undo", "Cannot be undone"
-    stages = [stage for stage in request.stages.all() if stage.is_open()]
-    for stage in stages:
-        groups = either([group["name"] for group in stage.groups])
-        yield visible_line(stage.name), f"{stage.needed} of {groups}"
     yield "Asked", _moment(request.opened_at)
-    if action.deadline_at:
-        yield "Decide by", _moment(action.deadline_at)
-        yield "Otherwise", _silence(action, stages)
 
 
 def _silence(action: Action, stages: list[Stage]) -> str:

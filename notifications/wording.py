@@ -38,9 +38,10 @@ def explanation(event: Event) -> str:
 
 
 def _opened(data: dict[str, Any]) -> str:
+    needed = count(data["needed"], "approval")
     return (
-        "An agent wants to do this and waits for an answer. "
-        f"It needs {count(data['needed'], 'approval')} from {either(data['groups'])}."
+        "An agent waits for an answer before it does this. "
+        f"That takes {needed} from {either(data['groups'])}."
     )
 
 

@@ -109,12 +109,11 @@ def main() -> None:
         actions.append(action)
 
     with ThreadPoolExecutor(len(actions)) as pool:
-        for action in pool.map(lambda action: finish(agent, action), actions):
-            if action["status"] not in ("succeeded", "blocked"):
-                say(action, "left alone")
+        for _ in pool.map(lambda action: finish(agent, action), actions):
+            pass
 
 
-def finish(agent: Agent, action: dict[str, Any]) -> dict[str, Any]:
+def finish(agent: Agent, action: dict[str, Any]) -> None:
     """Wait if people must decide, then refund if that is allowed."""
     waited = action["status"] == "pending"
     action = agent.wait(action)
@@ -123,7 +122,6 @@ def finish(agent: Agent, action: dict[str, Any]) -> dict[str, Any]:
     if action["status"] in ("allowed", "approved"):
         action = agent.carry_out(action)
         say(action, f"refund {action['outcome_detail']['refund_id']}")
-    return action
 
 
 def why(action: dict[str, Any]) -> str:

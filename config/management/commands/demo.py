@@ -194,7 +194,9 @@ class Running:
         signal.signal(signal.SIGTERM, _stop)
         self.processes = [
             subprocess.Popen(  # noqa: S603
-                [sys.executable, "manage.py", "serve", "--port", str(port)]
+                [sys.executable, "manage.py", "serve", "--port", str(port)],
+                # It says that it is ready; the demo says that better.
+                stdout=subprocess.DEVNULL,
             )
         ]
 

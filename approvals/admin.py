@@ -83,7 +83,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         context = {"title": "Approvals", **(extra_context or {})}
         if self.has_view_permission(request):
             context["tabs"] = queue.tabs(request)
-            context["view"] = queue.view_of(request)
+            context["empty"] = queue.emptiness(request)
         page: TemplateResponse = super().changelist_view(request, context)
         return page
 

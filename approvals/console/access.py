@@ -32,15 +32,19 @@ def may_open(request: HttpRequest) -> bool:
     return remembered
 
 
-def sees_everything(user: User) -> bool:
-    return user.has_perm(f"approvals.{VIEW_ALL}")
-
-
-def _is_concerned(user: User) -> bool:
-    if user.has_perm(f"approvals.{VIEW}") or sees_everything(user):
-        return True
+def is_asked(user: User) -> bool:
+    """Whether any flow, or any request so far, names one of this person's groups."""
     asked = Exists(ApprovalRequest.asked.through.objects.filter(group=OuterRef("pk")))
     named = Exists(FlowStage.groups.through.objects.filter(group=OuterRef("pk")))
     further = Exists(FlowStage.escalate_to.through.objects.filter(group=OuterRef("pk")))
     groups: bool = user.groups.filter(asked | named | further).exists()
     return groups or RequestUserPermission.objects.filter(user=user).exists()
+
+
+def sees_everything(user: User) -> bool:
+    return user.has_perm(f"approvals.{VIEW_ALL}")
+
+
+def _is_concerned(user: User) -> bool:
+    allowed = user.has_perm(f"approvals.{VIEW}") or sees_everything(user)
+    return allowed or is_asked(user)

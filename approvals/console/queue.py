@@ -126,6 +126,17 @@ def _title(view: View, user: User) -> str:
     return view.title
 
 
+def emptiness(request: HttpRequest) -> tuple[str, str]:
+    """Say what an empty list means, and to whom nothing is ever sent, why."""
+    view = view_of(request)
+    if view is MINE and not access.is_asked(access.person(request)):
+        return (
+            "You are not asked to decide",
+            "Flows ask groups. None of yours is named in one.",
+        )
+    return view.empty
+
+
 def badge(request: HttpRequest) -> str:
     """Return how many requests wait for this person, for the sidebar. Empty for none."""
     if not access.may_open(request):

@@ -17,6 +17,7 @@ from governance.errors import Refused
 from governance.ledger import Kind
 from governance.models import Event, Status, User
 
+Outcome = ApprovalRequest.Outcome
 AGAIN = timedelta(minutes=5)
 MOST_NAMES = 6
 STATES = {
@@ -33,7 +34,7 @@ class StageView:
 
     stage: Stage
     label: words.Label
-    votes: list[Vote]
+    votes: list[tuple[Vote, words.Label]]
     approved: int
     people: list[str]
     others: int
@@ -78,6 +79,31 @@ class Review:
     @property
     def time_left(self) -> words.Label | None:
         return words.time_left(self.course, self.at) if self.is_open else None
+
+    @property
+    def outcome(self) -> words.Label:
+        request = self.course.request
+        said = request.outcome if request else ""
+        return words.STATUSES[Status(said)] if said else self.status
+
+    @property
+    def closing(self) -> str:
+        """Say how it ended, in a sentence."""
+        said = {vote.verdict: vote.by for vote in self.course.votes}
+        approved = [
+            v.by for v in self.course.votes if v.verdict == Vote.Verdict.APPROVE
+        ]
+        match self.course.request and self.course.request.outcome:
+            case Outcome.APPROVED:
+                return f"{words.listed(approved)} approved it."
+            case Outcome.REJECTED:
+                return f"{said[Vote.Verdict.REJECT]} rejected it."
+            case Outcome.CHANGES_REQUESTED:
+                return f"{said[Vote.Verdict.REQUEST_CHANGES]} asked for changes."
+            case Outcome.CANCELLED:
+                return "The agent withdrew it."
+            case _:
+                return "Nobody decided in time."
 
     @property
     def asked(self) -> str:
@@ -159,7 +185,11 @@ class Review:
         views = []
         for stage in self.course.stages:
             left = sorted(str(names[pk]) for pk in able[stage.pk] - voted)
-            votes = [vote for vote in self.course.votes if vote.stage_id == stage.pk]
+            votes = [
+                (vote, words.VERDICTS[Vote.Verdict(vote.verdict)])
+                for vote in self.course.votes
+                if vote.stage_id == stage.pk
+            ]
             views.append(
                 StageView(
                     stage,

@@ -143,7 +143,8 @@ def _check_open(course: Course, request: ApprovalRequest, digest: str) -> None:
 def already(course: Course) -> str:
     """Say who settled it, when and how."""
     action = course.action
-    status = action.get_status_display().lower()
+    outcome = course.request.get_outcome_display() if course.request else ""
+    status = (outcome or action.get_status_display()).lower()
     last = course.votes[-1] if course.votes else None
     if last is None or action.status == Status.CANCELLED:
         return f"This request is {status} already."

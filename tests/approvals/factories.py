@@ -45,12 +45,12 @@ def page_of(request: ApprovalRequest) -> str:
 
 
 def form_for(
-    request: ApprovalRequest, verdict: str = "approve", **fields: Any
+    shown: ApprovalRequest, verdict: str = "approve", **fields: Any
 ) -> dict[str, Any]:
     """Return what the page's form sends."""
     return {
-        "request": str(request.pk),
-        "digest": request.digest,
+        "request": str(shown.pk),
+        "digest": shown.digest,
         "verdict": verdict,
         "comment": "",
         "conditions": "",

@@ -19,10 +19,10 @@ BUTTON = 'name="verdict"'
 
 
 def decide(
-    person: User, request: ApprovalRequest, verdict: str = "approve", **fields: Any
+    person: User, shown: ApprovalRequest, verdict: str = "approve", **fields: Any
 ) -> HttpResponse:
-    form = form_for(request, verdict, **fields)
-    return browser(person).post(page_of(request), form)  # type: ignore[return-value]
+    form = form_for(shown, verdict, **fields)
+    return browser(person).post(page_of(shown), form)  # type: ignore[return-value]
 
 
 def status_of(request: ApprovalRequest) -> str:
@@ -122,7 +122,7 @@ def test_a_form_of_another_request_is_refused(
     refund: ApprovalRequest, agent: Agent, alice: User
 ) -> None:
     other = make_request(agent, customer_id="C-9")
-    answer = browser(alice).post(page_of(refund), form_for(other))
+    answer = decide(alice, refund, request=str(other.pk), digest=other.digest)
 
     assert refused(answer, "This form was made for another request.")
 
@@ -198,8 +198,7 @@ def test_what_can_be_undone_needs_none(refund: ApprovalRequest, alice: User) -> 
 def test_a_form_that_makes_no_sense_decides_nothing(
     refund: ApprovalRequest, alice: User, field: str, value: str
 ) -> None:
-    form = {**form_for(refund), field: value}
-    answer = browser(alice).post(page_of(refund), form)
+    answer = decide(alice, refund, **{field: value})
 
     assert 400 <= answer.status_code < 500
     assert status_of(refund) == Status.PENDING

@@ -125,6 +125,12 @@ def test_an_empty_queue_says_so_kindly(refund_rules: None, alice: User) -> None:
     assert "You are all caught up" in text_of(alice)
 
 
+def test_it_tells_those_who_are_never_asked(refund_rules: None) -> None:
+    root = make_user("root", is_superuser=True)
+
+    assert "None of yours is named in one." in text_of(root)
+
+
 @pytest.mark.parametrize(
     "found_by", ["action", "request", "params", "agent", "summary"]
 )

@@ -68,7 +68,7 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
     def by(self, delivery: Delivery) -> str:
         return CHANNELS.get(delivery.channel, delivery.channel)
 
-    @display(
+    @display(  # type: ignore[untyped-decorator]
         description="state",
         ordering="state",
         label={"sent": "success", "waiting": "info", "failed": "danger"},

@@ -19,17 +19,27 @@ from notifications.jobs import publish_events, send_due
 from notifications.models import Delivery
 from tests.cast import AgentClient
 from tests.notifications.mailserver import MailServer
-from tests.processes import ROOT, eventually
+from tests.processes import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
+class Gate:
+    """A place in the mail server where a mail is seen, and held until it is opened."""
+
+    def __init__(self) -> None:
+        self.seen, self.opened = threading.Event(), threading.Event()
+
+    def __call__(self, address: str) -> None:
+        self.seen.set()
+        self.opened.wait(30)
+
+
 @pytest.fixture
-def hold(mail_server: MailServer) -> Iterator[threading.Event]:
-    """Something the mail server can be made to wait for. Nobody waits for ever."""
-    event = threading.Event()
-    yield event
-    event.set()
+def gate(mail_server: MailServer) -> Iterator[Gate]:
+    gate = Gate()
+    yield gate
+    gate.opened.set()
 
 
 def database_url() -> str:
@@ -40,8 +50,8 @@ def database_url() -> str:
     return f"postgres://{database['USER']}@/{database['NAME']}?host={host}"
 
 
-def kill_a_worker_when(server: MailServer, seen: threading.Event, log: Path) -> None:
-    """Have another process send what is due, and kill it once the server has seen it."""
+def kill_a_worker_at(gate: Gate, server: MailServer, log: Path) -> None:
+    """Have another process send what is due, and kill it at the gate."""
     env = {
         **os.environ,
         "DATABASE_URL": database_url(),
@@ -55,7 +65,7 @@ def kill_a_worker_when(server: MailServer, seen: threading.Event, log: Path) -> 
         ) as process,
     ):
         try:
-            assert seen.wait(30), log.read_text()
+            assert gate.seen.wait(30), log.read_text()
         finally:
             process.kill()
 
@@ -73,16 +83,15 @@ def test_killed_before_the_mail_was_handed_over_it_comes_late(
     refund_rules: None,
     alice: User,
     mail_server: MailServer,
-    hold: threading.Event,
+    gate: Gate,
     tmp_path: Path,
 ) -> None:
     api.submit()
     publish_events()
-    seen = threading.Event()
-    mail_server.at_address = lambda to: seen.set() or (hold.wait(30) and None)
+    mail_server.at_address = gate
 
-    kill_a_worker_when(mail_server, seen, tmp_path / "log")
-    hold.set()
+    kill_a_worker_at(gate, mail_server, tmp_path / "log")
+    gate.opened.set()
     recover()
     assert len(mail_server.mails) == 1
 
@@ -92,18 +101,15 @@ def test_killed_before_it_was_written_down_it_comes_twice_under_one_id(
     refund_rules: None,
     alice: User,
     mail_server: MailServer,
-    hold: threading.Event,
+    gate: Gate,
     tmp_path: Path,
 ) -> None:
     api.submit()
     publish_events()
-    seen = threading.Event()
-    mail_server.after_mail = lambda to: seen.set() or (hold.wait(30) and None)
+    mail_server.after_mail = gate
 
-    kill_a_worker_when(mail_server, seen, tmp_path / "log")
-    hold.set()
+    kill_a_worker_at(gate, mail_server, tmp_path / "log")
+    gate.opened.set()
     recover()
-    first, second = eventually(
-        lambda: len(mail_server.mails) == 2 and mail_server.mails
-    )
+    first, second = mail_server.mails
     assert first["Message-ID"] == second["Message-ID"]

@@ -153,7 +153,7 @@ def test_a_message_that_cannot_be_written_holds_up_no_other(
     at = clock.now()
     publish(api)
     request = ApprovalRequest.objects.get()
-    about = {"action": request.action, "request": str(request.pk)}
+    about: Any = {"action": request.action, "request": str(request.pk)}
     bad = ledger.record(Kind.STAGE_OPENED, at=at, actor=SYSTEM, **about)
     Delivery.objects.create(
         event=bad, channel="email", person=alice, next_attempt_at=at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Self
 
 from django.contrib.auth.models import Group
 from django.db import models
@@ -226,19 +226,19 @@ class Vote(models.Model):
         return f"{self.by}: {self.verdict}"
 
 
-class RequestGroupPermission(GroupObjectPermissionBase):  # type: ignore[misc]
+class RequestGroupPermission(GroupObjectPermissionBase):
     """A group may decide one request. Guardian finds this table by itself."""
 
     content_object = models.ForeignKey(ApprovalRequest, models.CASCADE)
 
     class Meta(GroupObjectPermissionBase.Meta):
-        default_permissions: list[Any] = []
+        default_permissions = []
 
 
-class RequestUserPermission(UserObjectPermissionBase):  # type: ignore[misc]
+class RequestUserPermission(UserObjectPermissionBase):
     """A person may decide one request."""
 
     content_object = models.ForeignKey(ApprovalRequest, models.CASCADE)
 
     class Meta(UserObjectPermissionBase.Meta):
-        default_permissions: list[Any] = []
+        default_permissions = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any, cast
 
 from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
@@ -14,4 +15,5 @@ from django.conf import settings  # noqa: E402
 
 from config.front import Front  # noqa: E402
 
-application = Front(WSGIMiddleware(django, workers=settings.WEB_THREADS))
+in_threads: Any = WSGIMiddleware(cast(Any, django), workers=settings.WEB_THREADS)
+application = Front(in_threads)

@@ -11,19 +11,12 @@ import asyncio
 import json
 import re
 import uuid
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
-from asgiref.typing import (
-    ASGI3Application,
-    ASGIReceiveCallable,
-    ASGIReceiveEvent,
-    ASGISendCallable,
-    HTTPScope,
-    Scope,
-)
 from django.db import close_old_connections
 
 from approvals.api.authentication import agent_of
@@ -34,6 +27,12 @@ from governance import clock, strict_json
 from governance.errors import Refused
 from governance.models import Action, Status
 
+# An ASGI server's words: plain dicts.
+Message = dict[str, Any]
+Receive = Callable[[], Coroutine[Any, Any, Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
 API = "/api/"
 ACTION = re.compile(r"\A/api/v1/actions/([0-9a-f-]{36})\Z")
 MAX_WAIT = 60
@@ -42,15 +41,13 @@ MAX_WAITERS = 20_000
 
 
 class Front:
-    def __init__(self, django: ASGI3Application) -> None:
+    def __init__(self, django: Application) -> None:
         self.django = django
         self.hub = Hub()
         self.threads = ThreadPoolExecutor(4, "waiting")
         self.waiters = 0
 
-    async def __call__(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.live(receive, send)
         elif scope["type"] == "http" and scope["path"].startswith(API):
@@ -58,7 +55,7 @@ class Front:
         else:
             await self.django(scope, receive, send)
 
-    async def live(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    async def live(self, receive: Receive, send: Send) -> None:
         await receive()
         self.hub.start()
         await send({"type": "lifespan.startup.complete"})
@@ -66,9 +63,7 @@ class Front:
         await self.hub.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def serve_agent(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def serve_agent(self, scope: Message, receive: Receive, send: Send) -> None:
         try:
             body = await read(scope, receive)
         except Refused as refusal:
@@ -84,13 +79,13 @@ class Front:
         await self.django(with_body(scope, body), once(body), send)
 
     async def wait(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, pk: UUID, seconds: int
+        self, scope: Message, receive: Receive, pk: UUID, seconds: int
     ) -> bool:
         """Wait until there is something to answer. False: the agent has gone away."""
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         header = header_of(scope, b"authorization")
-        gone = loop.create_task(receive())
+        gone: asyncio.Future[Any] = loop.create_task(receive())
         try:
             while True:
                 # Join first and look second: nothing is missed in between.
@@ -102,8 +97,9 @@ class Front:
                     timeout = min(end - loop.time(), patience)
                     if timeout <= 0:
                         return True
+                    either: set[asyncio.Future[Any]] = {moved, gone}
                     await asyncio.wait(
-                        {moved, gone}, timeout=timeout, return_when="FIRST_COMPLETED"
+                        either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
                     )
                 finally:
                     self.hub.leave(pk, moved)
@@ -140,7 +136,7 @@ def look(header: str, pk: UUID) -> float:
         close_old_connections()
 
 
-def wait_of(scope: HTTPScope) -> tuple[UUID, int] | None:
+def wait_of(scope: Message) -> tuple[UUID, int] | None:
     """Return which action this call waits for, and how many seconds, if it does."""
     path = ACTION.match(scope["path"])
     if scope["method"] != "GET" or path is None:
@@ -155,13 +151,13 @@ def wait_of(scope: HTTPScope) -> tuple[UUID, int] | None:
         return None
 
 
-async def read(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
+async def read(scope: Message, receive: Receive) -> bytes:
     """Return the whole body, or refuse it before it has all arrived."""
     length = header_of(scope, b"content-length")
     strict_json.check_size(int(length) if length.isdigit() else 0)
     body = bytearray()
     while True:
-        event: Any = await receive()
+        event = await receive()
         if event["type"] == "http.disconnect":
             return bytes(body)
         body += event.get("body", b"")
@@ -170,41 +166,36 @@ async def read(scope: HTTPScope, receive: ASGIReceiveCallable) -> bytes:
             return bytes(body)
 
 
-def with_body(scope: HTTPScope, body: bytes) -> HTTPScope:
+def with_body(scope: Message, body: bytes) -> Message:
     """Return the scope with the length that WSGI needs, and the mark of the front."""
     skip = (b"content-length", b"transfer-encoding")
     headers = [pair for pair in scope["headers"] if pair[0] not in skip]
     if body:
         headers.append((b"content-length", str(len(body)).encode()))
-    changed: Any = {**scope, "headers": headers, "countersign": "front"}
-    return changed  # type: ignore[no-any-return]
+    return {**scope, "headers": headers, "countersign": "front"}
 
 
-def once(body: bytes) -> ASGIReceiveCallable:
-    events: list[Any] = [{"type": "http.request", "body": body, "more_body": False}]
+def once(body: bytes) -> Receive:
+    events = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def receive() -> ASGIReceiveEvent:
-        event: ASGIReceiveEvent = (
-            events.pop() if events else {"type": "http.disconnect"}
-        )
-        return event
+    async def receive() -> Message:
+        return events.pop() if events else {"type": "http.disconnect"}
 
     return receive
 
 
-async def refuse(refusal: Refused, send: ASGISendCallable) -> None:
+async def refuse(refusal: Refused, send: Send) -> None:
     body = json.dumps(api.problem(refusal, str(uuid.uuid4()))).encode()
     headers = [
         (b"content-type", api.MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
-    start: Any = {"type": "http.response.start", "status": refusal.status}
+    start = {"type": "http.response.start", "status": refusal.status}
     await send({**start, "headers": headers})
-    content: Any = {"type": "http.response.body", "body": body}
-    await send(content)
+    await send({"type": "http.response.body", "body": body})
 
 
-def header_of(scope: HTTPScope, name: bytes) -> str:
+def header_of(scope: Message, name: bytes) -> str:
     values = [value for header, value in scope["headers"] if header == name]
     return b",".join(values).decode("latin-1")

@@ -144,7 +144,9 @@ USE_I18N = False
 # --- The database ------------------------------------------------------------------
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR}/countersign.sqlite3")
+    "default": env.db(
+        "DATABASE_URL", default=f"sqlite:///{VAR_DIR}/countersign.sqlite3"
+    )
 }
 _database = DATABASES["default"]
 if _database["ENGINE"] == "django.db.backends.sqlite3":
@@ -157,6 +159,8 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
 else:
+    # A connection that a restarted database has cut is noticed before it is used.
+    _database["CONN_HEALTH_CHECKS"] = True
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
         "pool": {
@@ -201,7 +205,9 @@ AXES_ENABLE_ADMIN = False
 # --- The agents' API ---------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["approvals.api.authentication.AgentKeyAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "approvals.api.authentication.AgentKeyAuthentication"
+    ],
     # Authentication refuses whoever is no agent; an agent may make every call there is.
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_PARSER_CLASSES": ["approvals.api.parsers.StrictJSON"],

@@ -37,10 +37,10 @@ class WallClock(Func):
 
     def as_sqlite(
         self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **extra: Any
-    ) -> tuple[str, list[Any]]:
+    ) -> tuple[str, tuple[str | int, ...]]:
         # In the form Django stores, so that text compares like time.
         sql = "STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f000', 'now', %s)"
-        return sql, [f"{_shift.total_seconds():+.3f} seconds"]
+        return sql, (f"{_shift.total_seconds():+.3f} seconds",)
 
 
 def now() -> datetime:

@@ -115,7 +115,8 @@ def _changed(model: type[models.Model], differs: str) -> str:
     frozen: tuple[str, ...] = getattr(model, "frozen", ())
     if not frozen:
         return ""
-    columns = [model._meta.get_field(name).column for name in frozen]
+    fields = [field for field in model._meta.fields if field.name in frozen]
+    columns = [field.column for field in fields]
     clause = " OR ".join(f'NEW."{c}" {differs} OLD."{c}"' for c in columns)
     thawed_by = getattr(model, "thawed_by", "")
     if thawed_by:

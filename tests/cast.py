@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from django.contrib.auth.models import Group
-from django.http import HttpResponse
 from django.test import Client
 
 from governance.models import User
@@ -35,9 +34,9 @@ class AgentClient:
         body: bytes | str = b"",
         content_type: str = "application/json",
         **headers: str,
-    ) -> HttpResponse:
+    ) -> Any:
         named = {name.replace("_", "-"): text for name, text in headers.items()}
-        return self.client.generic(  # type: ignore[return-value]
+        return self.client.generic(
             method,
             f"/api/v1{path}",
             body,
@@ -45,11 +44,11 @@ class AgentClient:
             headers={**self.headers, **named},
         )
 
-    def post(self, path: str, body: object = None, **headers: str) -> HttpResponse:
+    def post(self, path: str, body: object = None, **headers: str) -> Any:
         raw = json.dumps(body) if body is not None else b""
         return self.send("POST", path, raw, **headers)
 
-    def get(self, path: str) -> HttpResponse:
+    def get(self, path: str) -> Any:
         return self.send("GET", path)
 
     def submit(self, amount: object = 75, **fields: Any) -> dict[str, Any]:

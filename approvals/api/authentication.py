@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import parse_qsl
 
 from django.core.cache import cache
 from django.db import transaction
@@ -55,7 +56,7 @@ def agent_of(header: str) -> Agent:
 
 
 def _refuse_key_in_url(request: Request) -> None:
-    for name, value in request.GET.items():
+    for name, value in parse_qsl(request.META.get("QUERY_STRING", "")):
         if name.lower() in KEY_PARAMETERS or keys.LOOKS_LIKE_A_KEY.search(value):
             _record_refusal(value, Kind.KEY_IN_URL, "key_in_url")
             raise KeyInURL(

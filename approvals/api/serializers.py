@@ -31,7 +31,7 @@ class SubmissionSerializer(serializers.Serializer[Any]):
     params = AnyObject()
     resource = ResourceSerializer(required=False, allow_null=True)
     reason = serializers.CharField(required=False, allow_blank=True)
-    context = AnyObject(required=False)
+    context = AnyObject(required=False)  # type: ignore[assignment]
     expires_in = serializers.IntegerField(
         required=False, min_value=1, max_value=30 * 24 * 3600
     )
@@ -84,7 +84,7 @@ class ActionSerializer(serializers.Serializer[Any]):
     params = AnyObject()
     resource = ResourceSerializer(allow_null=True)
     reason = serializers.CharField(allow_blank=True)
-    context = AnyObject()
+    context = AnyObject()  # type: ignore[assignment]
     revision = serializers.IntegerField()
     digest = serializers.CharField()
     decision = serializers.ChoiceField(choices=Action.Decision.choices)
@@ -119,5 +119,5 @@ class ProblemSerializer(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     code = serializers.CharField()
     detail = serializers.CharField()
-    errors = PlaceSerializer(many=True)
+    errors = PlaceSerializer(many=True)  # type: ignore[assignment]
     request_id = serializers.CharField()

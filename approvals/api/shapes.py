@@ -130,7 +130,7 @@ def _identifier(text: object, path: str, longest: int) -> list[Problem]:
 def _optional(body: dict[str, Any], name: str, kind: type) -> list[Problem]:
     if name not in body or isinstance(body[name], kind):
         return []
-    words = {dict: "an object", str: "a string"}[kind]
+    words = "a string" if kind is str else "an object"
     return [Problem(f"/{name}", "type_error", f"Send {name} as {words}.")]
 
 

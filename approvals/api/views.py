@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
+from typing import Any, NoReturn, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -77,7 +77,7 @@ class AgentView(APIView):
             if request.method != "GET" or name not in self.parameters:
                 raise UnknownParameter("This address takes no such parameter.")
 
-    def throttled(self, request: Request, wait: float | None) -> None:
+    def throttled(self, request: Request, wait: float | None) -> NoReturn:
         raise RateLimited(
             "Too many submissions. Slow down.", retry_after=int(wait or 1) + 1
         )
@@ -91,8 +91,7 @@ class AgentView(APIView):
         if self._is_empty():
             raise Malformed("Send a JSON object as the body.", code="empty_body")
         parsers.check_content_type(self.request)
-        body: dict[str, Any] = self.request.data
-        return body
+        return cast(dict[str, Any], self.request.data)
 
     def optional_body(self) -> dict[str, Any]:
         return {} if self._is_empty() else self.body()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
+from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from approvals import services
@@ -29,7 +29,7 @@ def document() -> dict[str, Any]:
 
 
 def check(document: dict[str, Any], name: str, answer: object) -> None:
-    resource = Resource(document, DRAFT202012)
+    resource = DRAFT202012.create_resource(document)
     registry: Registry[Any] = Registry().with_resource("urn:api", resource)
     reference = {"$ref": f"urn:api#/components/schemas/{name}"}
     Draft202012Validator(reference, registry=registry).validate(answer)

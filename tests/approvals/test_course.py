@@ -86,7 +86,8 @@ def test_one_approval_settles_one_stage() -> None:
     assert settled.action.status == Status.APPROVED
     assert settled.action.grant_expires_at == T0 + 2 * HOUR
     assert settled.action.deadline_at is None
-    assert settled.request and settled.request.outcome == "approved"
+    assert settled.request
+    assert settled.request.outcome == "approved"
 
 
 def test_it_waits_for_the_second_person() -> None:
@@ -121,7 +122,8 @@ def test_changes_are_not_an_end() -> None:
 
     assert returned.action.status == Status.CHANGES_REQUESTED
     assert returned.action.settled_at is None
-    assert returned.request and returned.request.closed_at == T0
+    assert returned.request
+    assert returned.request.closed_at == T0
 
 
 def test_a_right_lost_before_the_last_vote_counts_no_more() -> None:
@@ -214,7 +216,8 @@ def test_a_grant_nobody_used_expires() -> None:
     unused.lapse(T0 + HOUR)
 
     assert unused.action.status == Status.EXPIRED
-    assert unused.request and unused.request.outcome == "approved"
+    assert unused.request
+    assert unused.request.outcome == "approved"
 
 
 def test_conditions_of_all_approvers_are_collected_once() -> None:

@@ -26,6 +26,7 @@ from approvals.services import Proposal, review
 from governance import clock
 from governance.errors import Refused
 from governance.models import Action, Agent, User
+from policies import engine
 from tests.cast import REFUND
 
 pytestmark = [
@@ -97,7 +98,7 @@ def status() -> str:
 def test_of_two_first_refunds_exactly_one_is_allowed(
     agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meet_in(monkeypatch, judgement.engine, "judge")
+    meet_in(monkeypatch, engine, "judge")
     first, second = at_once(*[lambda: submit(agent, refund(20))] * 2)
 
     statuses = sorted([first.action.status, second.action.status])
@@ -116,7 +117,7 @@ def test_refunds_of_two_customers_do_not_wait_for_each_other(agent: Agent) -> No
 def test_one_idempotency_key_makes_one_action(
     agent: Agent, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meet_in(monkeypatch, judgement.engine, "judge")
+    meet_in(monkeypatch, engine, "judge")
     courses = at_once(*[lambda: submit(agent, refund(20), "k1")] * 4)
 
     assert len({course.action.pk for course in courses}) == 1

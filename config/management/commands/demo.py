@@ -108,7 +108,7 @@ class Command(BaseCommand):
         self.decide_all()
         if agent.wait(timeout=60):
             raise CommandError("The agent ended with an error.")
-        self.check()
+        self.compare()
 
     def decide_all(self) -> None:
         """Play the approvers, each as soon as the request is there."""
@@ -125,7 +125,7 @@ class Command(BaseCommand):
                 via="cli",
             )
 
-    def check(self) -> None:
+    def compare(self) -> None:
         found = {a.params["order_id"]: a.status for a in Action.objects.all()}
         wrong = {
             order: found.get(order, "missing")

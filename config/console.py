@@ -16,6 +16,7 @@ from governance import clock
 from governance.console import person
 from governance.ledger import Kind
 from governance.models import Event, User
+from notifications import badges
 
 QUEUE = "approvals_approvalrequest"
 # Title, icon, the model whose list it is. A person sees what they may view.
@@ -26,6 +27,7 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Agents", "smart_toy", "governance_agent"),
             ("Actions", "bolt", "governance_action"),
             ("Audit log", "history", "governance_event"),
+            ("Deliveries", "outgoing_mail", "notifications_delivery"),
         ],
     ),
     (
@@ -58,8 +60,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     queue = _item("Approvals", "inbox", QUEUE, access.may_open(request))
     queue["badge"] = waiting(request) if queue["has_permission"] else 0
     home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
+    notices = {
+        "title": "Notifications",
+        "icon": "notifications",
+        "link": reverse("admin:notifications_delivery_mine"),
+        "badge": badges.unread(request),
+    }
     return [
-        {"items": [home, queue]},
+        {"items": [home, queue, notices]},
         *(
             {
                 "title": title,

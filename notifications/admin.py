@@ -12,10 +12,10 @@ from unfold.decorators import display
 
 from governance.text_safety import visible_line
 from notifications import views
-from notifications.models import Delivery
+from notifications.models import EMAIL, IN_APP, Delivery
 from notifications.wording import headline
 
-CHANNELS = {"in_app": "Console", "email": "E-mail"}
+CHANNELS = {IN_APP: "Console", EMAIL: "E-mail"}
 
 
 @admin.register(Delivery)
@@ -76,8 +76,10 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
     def progress(self, delivery: Delivery) -> tuple[str, str]:
         return delivery.state, delivery.get_state_display()
 
-    @admin.display(description="attempts", ordering="attempts")
-    def tries(self, delivery: Delivery) -> str:
+    @admin.display(description="attempts", ordering="attempts", empty_value="-")
+    def tries(self, delivery: Delivery) -> str | None:
+        if delivery.channel == IN_APP:
+            return None
         return f"{delivery.attempts} of {Delivery.MAX_ATTEMPTS}"
 
     @admin.display(description="next attempt", empty_value="-")

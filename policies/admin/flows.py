@@ -80,8 +80,9 @@ class StageForm(forms.ModelForm[FlowStage]):
             "auto_approve_max_risk": "Approve up to risk",
         }
 
-    def validate_constraints(self) -> None:
-        """The services say the same in sentences."""
+    def _get_validation_exclusions(self) -> set[str]:
+        """Leave all of the model's checks to the services, which say it in sentences."""
+        return {field.name for field in self.instance._meta.fields}
 
     def raw(self) -> dict[str, Any]:
         """Return the stage as a policy file would write it."""

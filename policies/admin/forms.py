@@ -137,8 +137,9 @@ class RuleForm(forms.ModelForm[Any]):
         field = names.get(first, first)
         self.add_error(field if field in self.fields else None, problem.detail)
 
-    def validate_constraints(self) -> None:
-        """The services say the same in sentences."""
+    def _get_validation_exclusions(self) -> set[str]:
+        """Leave all of the model's checks to the services, which say it in sentences."""
+        return {field.name for field in self.instance._meta.fields}
 
 
 def problems(subject: Subject, raw: dict[str, Any], *, new: bool) -> Iterable[Problem]:

@@ -16,6 +16,7 @@ from typing import Any
 import django_stubs_ext
 import environ
 from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 # Lets classes of Django say what they hold: ModelAdmin[Agent].
@@ -323,6 +324,13 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("countersign/icon.svg"),
+        }
+    ],
     # One calm blue for everything that can be acted on.
     "COLORS": {
         "primary": {

@@ -10,6 +10,7 @@ from config import health, metrics
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("favicon.ico", RedirectView.as_view(url="/static/countersign/icon.svg")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("approvals.api.urls")),
     path("healthz", health.healthz, name="healthz"),

@@ -24,6 +24,8 @@ from governance import services
 from governance.models import Action, User
 
 DATABASE = settings.VAR_DIR / "demo.sqlite3"
+# What the server prints, and the mails to approvers.
+LOG = settings.VAR_DIR / "demo.log"
 PASSWORD = "demo"  # noqa: S105
 MARK = "COUNTERSIGN_DEMO"
 PEOPLE = {
@@ -90,6 +92,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"\n  Log in at {url}/admin/ as manager, finance, compliance or admin."
                 f"\n  The password is {PASSWORD} for all of them."
+                f"\n  Mails to approvers are written to {LOG.relative_to(Path.cwd())}."
             )
         self.stdout.write("\nAn agent asks for refunds:\n\n")
         self.stdout.flush()
@@ -156,7 +159,7 @@ def start_over(port: int, auto: bool) -> None:
         "PORT": str(port),
         "WORKER": "q2",
         "LOG_LEVEL": "WARNING",
-        "EMAIL_URL": "filemail:///" + str(settings.VAR_DIR / "demo-mail").lstrip("/"),
+        "EMAIL_URL": "consolemail://",
     }
     again = [sys.executable, "manage.py", "demo", "--port", str(port)]
     os.chdir(settings.BASE_DIR)
@@ -195,8 +198,8 @@ class Running:
         self.processes = [
             subprocess.Popen(  # noqa: S603
                 [sys.executable, "manage.py", "serve", "--port", str(port)],
-                # It says that it is ready; the demo says that better.
-                stdout=subprocess.DEVNULL,
+                stdout=LOG.open("wb"),
+                stderr=subprocess.STDOUT,
             )
         ]
 
@@ -218,13 +221,13 @@ class Running:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if self.serve.poll() is not None:
-                raise CommandError("The server did not start; see above.")
+                raise CommandError(f"The server did not start: see {LOG}.")
             try:
                 if httpx.get(f"{url}/readyz").is_success:
                     return
             except httpx.TransportError:
                 time.sleep(0.2)
-        raise CommandError("The server did not become ready in a minute.")
+        raise CommandError(f"The server is not ready after a minute: see {LOG}.")
 
     def start_agent(self, url: str, key: str) -> subprocess.Popen[bytes]:
         script = Path(settings.BASE_DIR, "examples", "refund_agent.py")

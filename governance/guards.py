@@ -14,8 +14,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from governance import triggers
 
+# By name: a trigger's definition, and the body of the function it calls.
+Texts = dict[str, tuple[str, str]]
+
 _POSTGRESQL = """
-SELECT t.tgname, t.tgenabled::text || ' ' || pg_get_triggerdef(t.oid) || ' ' || p.prosrc
+SELECT t.tgname, t.tgenabled::text || ' ' || pg_get_triggerdef(t.oid), p.prosrc
 FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
 WHERE t.tgrelid = %s::regclass AND NOT t.tgisinternal
 """
@@ -32,9 +35,7 @@ def faults(connection: BaseDatabaseWrapper) -> list[str]:
     ]
 
 
-def _compare(
-    table: str, wanted: dict[str, str], found: dict[str, str]
-) -> Iterator[str]:
+def _compare(table: str, wanted: Texts, found: Texts) -> Iterator[str]:
     for name, text in wanted.items():
         if name not in found:
             yield f"{table} has no trigger {name}"
@@ -44,7 +45,7 @@ def _compare(
 
 def _wanted_and_found(
     connection: BaseDatabaseWrapper, model: type[models.Model]
-) -> tuple[dict[str, str], dict[str, str]]:
+) -> tuple[Texts, Texts]:
     if connection.vendor == "postgresql":
         return _postgresql(connection, model)
     wanted = list(triggers.statements(connection, model))
@@ -54,13 +55,13 @@ def _wanted_and_found(
             "AND tbl_name = %s",
             [model._meta.db_table],
         )
-        found = dict(cursor.fetchall())
-    return {statement.split('"')[1]: statement for statement in wanted}, found
+        found = {name: (text, "") for name, text in cursor.fetchall()}
+    return {text.split('"')[1]: (text, "") for text in wanted}, found
 
 
 def _postgresql(
     connection: BaseDatabaseWrapper, model: type[models.Model]
-) -> tuple[dict[str, str], dict[str, str]]:
+) -> tuple[Texts, Texts]:
     """Compare with the triggers of an empty twin: the server words them its own way.
 
     The twin is temporary, and hides the real table until the transaction is undone.
@@ -77,10 +78,15 @@ def _postgresql(
         (twin,) = cursor.fetchone()
         wanted = _read(connection, twin)
         transaction.set_rollback(True, using=connection.alias)
-    return wanted, found
+    # Twin and table call the same function: that one is compared with our own text.
+    body = triggers.POSTGRESQL_FUNCTION.split("$$")[1]
+    return {name: (text, body) for name, (text, _) in wanted.items()}, found
 
 
-def _read(connection: BaseDatabaseWrapper, table: int) -> dict[str, str]:
+def _read(connection: BaseDatabaseWrapper, table: int) -> Texts:
     with connection.cursor() as cursor:
         cursor.execute(_POSTGRESQL, [table])
-        return {name: re.sub(r" ON \S+ ", " ", text) for name, text in cursor}
+        return {
+            name: (re.sub(r" ON \S+ ", " ", text), function)
+            for name, text, function in cursor
+        }

@@ -82,7 +82,11 @@ class Command(BaseCommand):
             make_person(username, name, groups)
         rules = settings.BASE_DIR / "examples" / "refunds.yaml"
         call_command("load_policies", str(rules), verbosity=0, stdout=Quiet())
-        return services.issue_key(services.create_agent("refund-bot"))
+        return services.issue_key(
+            services.create_agent(
+                "refund-bot", owner=User.objects.get(username="admin")
+            )
+        )
 
     def welcome(self, url: str, auto: bool) -> None:
         if auto:

@@ -7,8 +7,6 @@ each: nobody who downloads slowly keeps a transaction or a connection busy.
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -58,6 +56,7 @@ CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
     "jsonl": "application/x-ndjson; charset=utf-8",
 }
+QUOTE = '"'
 BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 # A body may be a megabyte: no more of them than this are in memory.
 PAGE = 250
@@ -65,6 +64,10 @@ PAGE = 250
 _INVISIBLE = "\\s\0\N{ZERO WIDTH SPACE}-\N{RIGHT-TO-LEFT MARK}\N{WORD JOINER}" + BOM
 # What a spreadsheet runs as a formula: also in full width, also behind white space.
 _FORMULA = re.compile(f"[{_INVISIBLE}]*[=+\\-@＝＋－＠]|[\\t\\r\\n\\0]")  # noqa: RUF001
+
+# Where data stands in a canonical body, to be taken over to the letter. Within strings
+# every quote is escaped, and what comes before and after it has no such keys.
+_DATA, _AFTER = ',"data":', ',"kind":'
 
 Row = tuple[Any, ...]
 
@@ -155,7 +158,7 @@ def _row(
         _number(data.get("risk")),
         data.get("reason") or data.get("why") or data.get("note"),
         data.get("comment"),
-        data,
+        body[body.index(_DATA) + len(_DATA) : body.rindex(_AFTER)],
     )
 
 
@@ -164,25 +167,28 @@ def _number(value: Any) -> int | None:
 
 
 def _csv(rows: list[Row]) -> str:
-    """Format rows as RFC 4180 has it. Texts are quoted, numbers and nothing are not."""
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_NONNUMERIC).writerows(
-        [_cell(value) for value in row] for row in rows
-    )
-    return text.getvalue()
+    return "".join(",".join(map(_cell, row)) + "\r\n" for row in rows)
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        return f"'{value}" if _FORMULA.match(value) else value
-    if isinstance(value, dict | list):
-        return _json(value)
-    return value
+def _cell(value: Any) -> str:
+    """Write a cell as RFC 4180 has it: texts in quotes, numbers bare, nothing empty.
+
+    By hand, because ``csv.writer`` takes texts apart letter by letter.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, int):
+        return str(value)
+    # JSON begins with a brace: no spreadsheet takes that for a formula.
+    guard = "'" if _FORMULA.match(value) else ""
+    return f'"{guard}{value.replace(QUOTE, QUOTE * 2)}"'
 
 
 def _json_lines(rows: list[Row]) -> str:
-    return "".join(_json(dict(zip(COLUMNS, row, strict=True))) + "\n" for row in rows)
+    return "".join(map(_object, rows))
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def _object(row: Row) -> str:
+    values, data = row[:-1], row[-1]
+    line = json.dumps(dict(zip(COLUMNS, values, strict=False)), ensure_ascii=False)
+    return f'{line[:-1]}, "data": {data}}}\n'

@@ -109,6 +109,21 @@ def test_it_survives_quotes_commas_and_line_breaks(db: None) -> None:
     assert json.loads(row["data"]) == {"comment": nasty}
 
 
+def test_data_comes_out_as_it_went_in(db: None) -> None:
+    data = {
+        "text": '","data":{"kind":1},"kind":"x","stream":"',
+        "data": {"kind": [1, {"data": None, "kind": '\\",\\"kind\\":'}]},
+        "kind_": "\\",
+    }
+    actor = Actor("system", name=',"data":"')
+    ledger.record(
+        Kind.EXPORTED, at=clock.now(), actor=actor, stream=',"kind":"', **data
+    )
+
+    assert json.loads(rows()[0]["data"]) == data
+    assert objects()[0]["data"] == data
+
+
 def test_two_exports_are_the_same(db: None) -> None:
     for number in range(5):
         record(number=number, b=1, a=2)

@@ -110,7 +110,7 @@ def test_it_survives_quotes_commas_and_line_breaks(db: None) -> None:
 
 
 def test_data_comes_out_as_it_went_in(db: None) -> None:
-    data = {
+    data: dict[str, Any] = {
         "text": '","data":{"kind":1},"kind":"x","stream":"',
         "data": {"kind": [1, {"data": None, "kind": '\\",\\"kind\\":'}]},
         "kind_": "\\",

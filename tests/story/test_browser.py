@@ -71,6 +71,12 @@ def log_in(page: Page, name: str) -> None:
     page.get_by_role("button", name="Log in").click()
 
 
+def open_request(page: Page, customer: str) -> None:
+    page.goto("/admin/approvals/approvalrequest/")
+    page.get_by_role("link", name=customer).click()
+    expect(page.get_by_role("heading", name="What will run")).to_be_visible()
+
+
 def keep(page: Page, name: str) -> None:
     if directory := os.environ.get("SCREENSHOTS"):
         size = f"{page.viewport_size['width']}" if page.viewport_size else ""
@@ -133,8 +139,7 @@ def test_an_irreversible_action_wants_to_be_confirmed(
     with installation.api as api:
         asked = ask(api, 75)
         log_in(page, "mara")
-        page.goto("/admin/approvals/approvalrequest/")
-        page.get_by_role("link", name=asked["params"]["customer_id"]).click()
+        open_request(page, asked["params"]["customer_id"])
         page.get_by_role("button", name="Approve").click()
 
         assert api.get(f"/actions/{asked['id']}").json()["status"] == "pending"
@@ -144,8 +149,7 @@ def test_somebody_else_sees_no_buttons(installation: Installation, page: Page) -
     with installation.api as api:
         asked = ask(api, 75)
     log_in(page, "mara")
-    page.goto("/admin/approvals/approvalrequest/")
-    page.get_by_role("link", name=asked["params"]["customer_id"]).click()
+    open_request(page, asked["params"]["customer_id"])
     address = page.url
     page.context.clear_cookies()
 
@@ -161,8 +165,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
     with installation.api as api:
         asked = ask(api, 75, reason="A long word: " + "x" * 300)
     log_in(page, "mara")
-    page.goto("/admin/approvals/approvalrequest/")
-    page.get_by_role("link", name=asked["params"]["customer_id"]).click()
+    open_request(page, asked["params"]["customer_id"])
 
     too_wide = "document.documentElement.scrollWidth > innerWidth"
     assert page.evaluate(too_wide) is False

@@ -17,8 +17,8 @@ from django.utils.dateparse import parse_date
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from unfold import paginator
 from unfold.contrib.filters.admin import RangeDateFilter
-from unfold.paginator import InfinitePaginator
 
 from governance.models import User
 
@@ -49,8 +49,11 @@ class Undeletable:
         return False
 
 
-class EndlessPaginator(InfinitePaginator):  # type: ignore[misc]
-    """Pages for a million rows. It counts no further than people turn pages."""
+class InfinitePaginator(paginator.InfinitePaginator):  # type: ignore[misc]
+    """Pages for a million rows. It counts no further than people turn pages.
+
+    The name is unfold's own: by it the page knows not to show a count of all rows.
+    """
 
     most = 1_000
 

@@ -16,6 +16,7 @@ from django.forms import BaseModelForm
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminSelect2MultipleWidget
 
 from governance import people
 from governance.console import Undeletable, person
@@ -35,7 +36,7 @@ class UserAdmin(Undeletable, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "full_name", "email", "group_names", "is_active"]
     list_filter = ["is_active", "is_staff", "is_superuser", "groups"]
-    filter_horizontal = ["groups", "user_permissions"]
+    filter_horizontal = []
     readonly_fields = ["last_login", "date_joined"]
     actions = None
     add_fieldsets = [
@@ -59,6 +60,10 @@ class UserAdmin(Undeletable, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[
         ),
         ("Seen", {"fields": ["last_login", "date_joined"]}),
     ]
+
+    def formfield_for_manytomany(self, *args: Any, **options: Any) -> Any:
+        options["widget"] = UnfoldAdminSelect2MultipleWidget
+        return super().formfield_for_manytomany(*args, **options)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
@@ -123,8 +128,12 @@ class GroupAdmin(auth_admin.GroupAdmin, ModelAdmin):  # type: ignore[misc]
     list_display = ["name", "members"]
     search_fields = ["name"]
     ordering = ["name"]
-    filter_horizontal = ["permissions"]
+    filter_horizontal = []
     actions = None
+
+    def formfield_for_manytomany(self, *args: Any, **options: Any) -> Any:
+        options["widget"] = UnfoldAdminSelect2MultipleWidget
+        return super().formfield_for_manytomany(*args, **options)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("user_set")

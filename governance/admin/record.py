@@ -22,7 +22,7 @@ from unfold.contrib.filters.admin import DropdownFilter, RelatedDropdownFilter
 from governance import export, words
 from governance.console import (
     DaysFilter,
-    EndlessPaginator,
+    InfinitePaginator,
     ReadOnly,
     label,
     person,
@@ -123,7 +123,7 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_select_related = ["agent"]
     list_per_page = 50
     list_max_show_all = 0
-    paginator = EndlessPaginator
+    paginator = InfinitePaginator
     show_full_result_count = False
     search_fields = ["name"]
     search_help_text = "The action's id, or its name"
@@ -218,7 +218,7 @@ class EventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_select_related = ["action", "agent"]
     list_per_page = 50
     list_max_show_all = 0
-    paginator = EndlessPaginator
+    paginator = InfinitePaginator
     show_full_result_count = False
     search_fields = ["stream"]
     search_help_text = "An action's id, a person's or an agent's name, or a stream"

@@ -157,7 +157,7 @@ def test_lists_cost_the_same_for_one_and_eleven(
 def test_nothing_counts_all_rows(
     boss: Client, api: AgentClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console.EndlessPaginator, "most", 5)
+    monkeypatch.setattr(console.InfinitePaginator, "most", 5)
     for _ in range(7):
         ledger.record(Kind.EXPORTED, at=clock.now(), actor=SYSTEM)
 

@@ -96,9 +96,10 @@ def label(text: str, colour: str = "") -> SafeString:
 
 def pretty(value: Any) -> SafeString:
     """Return JSON as a block to read: complete, and never cut."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = "-" if value is None else json.dumps(value, ensure_ascii=False, indent=2)
     return format_html(
-        '<pre class="font-mono text-xs whitespace-pre-wrap wrap-anywhere">{}</pre>',
+        '<pre class="font-mono text-xs" '
+        'style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>',
         text,
     )
 

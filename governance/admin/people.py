@@ -12,7 +12,7 @@ from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth.models import Group
 from django.db import transaction
-from django.forms import BaseModelForm
+from django.forms import BaseModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -27,6 +27,14 @@ RIGHTS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 KEYS_TO_THE_HOUSE = ("is_superuser", "user_permissions")
 
 admin.site.unregister(Group)
+
+
+def searchable(field: ModelMultipleChoiceField[Any] | None) -> Any:
+    """Let people search for what they add: a list of permissions is long."""
+    assert field
+    field.widget = UnfoldAdminSelect2MultipleWidget(choices=field.choices)
+    field.help_text = ""
+    return field
 
 
 @admin.register(User)
@@ -62,8 +70,7 @@ class UserAdmin(Undeletable, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[
     ]
 
     def formfield_for_manytomany(self, *args: Any, **options: Any) -> Any:
-        options["widget"] = UnfoldAdminSelect2MultipleWidget
-        return super().formfield_for_manytomany(*args, **options)
+        return searchable(super().formfield_for_manytomany(*args, **options))
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
@@ -132,8 +139,7 @@ class GroupAdmin(auth_admin.GroupAdmin, ModelAdmin):  # type: ignore[misc]
     actions = None
 
     def formfield_for_manytomany(self, *args: Any, **options: Any) -> Any:
-        options["widget"] = UnfoldAdminSelect2MultipleWidget
-        return super().formfield_for_manytomany(*args, **options)
+        return searchable(super().formfield_for_manytomany(*args, **options))
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("user_set")

@@ -13,13 +13,16 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qs
 from uuid import UUID
 
 from django.db import close_old_connections
+from rest_framework.renderers import JSONRenderer
 
 from approvals.api.authentication import agent_of
+from approvals.api.representation import action_data
 from approvals.hub import Hub
 from approvals.services import storage
 from config import api
@@ -72,16 +75,23 @@ class Front:
         if (wanted := wait_of(scope)) and self.waiters < MAX_WAITERS:
             self.waiters += 1
             try:
-                if not await self.wait(scope, receive, *wanted):
-                    return
+                answer = await self.wait(scope, receive, *wanted)
+            except Gone:
+                return
             finally:
                 self.waiters -= 1
+            if answer:
+                await respond(200, "application/json", answer, send)
+                return
         await self.django(with_body(scope, body), once(body), send)
 
     async def wait(
         self, scope: Message, receive: Receive, pk: UUID, seconds: int
-    ) -> bool:
-        """Wait until there is something to answer. False: the agent has gone away."""
+    ) -> bytes:
+        """Return the answer when there is one, or at the end of the wait.
+
+        Nothing when anything is amiss: Django finds it again, and says so properly.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         header = header_of(scope, b"authorization")
@@ -91,49 +101,58 @@ class Front:
                 # Join first and look second: nothing is missed in between.
                 moved = self.hub.join(pk)
                 try:
-                    patience = await loop.run_in_executor(
-                        self.threads, look, header, pk
+                    last = loop.time() >= end
+                    seen = await loop.run_in_executor(
+                        self.threads, look, header, pk, last
                     )
-                    timeout = min(end - loop.time(), patience)
-                    if timeout <= 0:
-                        return True
+                    if isinstance(seen, bytes):
+                        return seen
                     either: set[asyncio.Future[Any]] = {moved, gone}
                     await asyncio.wait(
-                        either, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
+                        either,
+                        timeout=min(end - loop.time(), seen),
+                        return_when=asyncio.FIRST_COMPLETED,
                     )
                 finally:
                     self.hub.leave(pk, moved)
                 if gone.done():
-                    return False
+                    raise Gone
         finally:
             gone.cancel()
 
 
-def look(header: str, pk: UUID) -> float:
-    """Return for how many seconds there is nothing to say; 0 when Django should answer.
+class Gone(Exception):
+    """The agent hung up while it waited."""
 
-    That is so when the action is not pending, and whenever anything is amiss: Django
-    finds it again, and says so properly.
+
+def look(header: str, pk: UUID, last: bool) -> bytes | float:
+    """Return the answer, or for how many seconds there will be none.
+
+    There is one when the action is not pending, and always at the ``last`` look.
     """
     try:
-        agent = agent_of(header)
-        action = Action.objects.of(agent).get(pk=pk)
-        if action.status != Status.PENDING:
-            return 0
+        action = Action.objects.of(agent_of(header)).get(pk=pk)
         at = clock.now()
-        if action.due_at and action.due_at <= at:
-            course = storage.read(pk)
-            course.lapse(at)
-            action = course.action
-        if action.status != Status.PENDING:
-            return 0
-        return (
-            (action.due_at - at).total_seconds() + 0.01 if action.due_at else MAX_WAIT
-        )
+        if not last and action.status == Status.PENDING and not is_due(action, at):
+            return patience(action, at)
+        course = storage.read(pk)
+        course.lapse(at)
+        if not last and course.action.status == Status.PENDING:
+            return patience(course.action, at)
+        return JSONRenderer().render(action_data(course))
     except Exception:
-        return 0
+        return b""
     finally:
         close_old_connections()
+
+
+def is_due(action: Action, at: datetime) -> bool:
+    return action.due_at is not None and action.due_at <= at
+
+
+def patience(action: Action, at: datetime) -> float:
+    """Return the seconds until the clock next has something to say."""
+    return (action.due_at - at).total_seconds() if action.due_at else MAX_WAIT
 
 
 def wait_of(scope: Message) -> tuple[UUID, int] | None:
@@ -185,14 +204,21 @@ def once(body: bytes) -> Receive:
 
 
 async def refuse(refusal: Refused, send: Send) -> None:
+    """Say no before the whole body has arrived, and hang up: the rest is not read."""
     body = json.dumps(api.problem(refusal, str(uuid.uuid4()))).encode()
+    hang_up = (b"connection", b"close")
+    await respond(refusal.status, api.MEDIA_TYPE, body, send, hang_up)
+
+
+async def respond(
+    status: int, media_type: str, body: bytes, send: Send, *more: tuple[bytes, bytes]
+) -> None:
     headers = [
-        (b"content-type", api.MEDIA_TYPE.encode()),
+        (b"content-type", media_type.encode()),
         (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
+        *more,
     ]
-    start = {"type": "http.response.start", "status": refusal.status}
-    await send({**start, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -6,12 +6,14 @@ locks that make lookbacks exact, and hands them over.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any, Protocol
 
 from django.conf import settings
+from prometheus_client import Counter
 
 from approvals.errors import SchemaMismatch, UnknownAction
 from governance import clock, locks
@@ -21,6 +23,11 @@ from policies import engine, lookbacks, store
 from policies.engine import CompiledRules, Verdict
 from policies.rules import AgentFacts, Decision, Facts, Lookback
 
+logger = logging.getLogger(__name__)
+UNEVALUATED = Counter(
+    "countersign_unevaluated",
+    "Submissions for which this process could not evaluate every rule.",
+)
 POLICIES = Actor("policies", name="policies")
 
 
@@ -68,9 +75,23 @@ def judge(agent: Agent, proposed: Proposed) -> Judged:
     at = clock.now()
     history = lookbacks.history(read, facts, at)
     verdict = engine.judge(rules, replace(facts, now=at, history=history))
+    if not verdict.evaluated:
+        _complain(facts.action, verdict)
     return Judged(
         verdict, at, rules.rules.revision, _summary(rules, proposed), tuple(counted)
     )
+
+
+def _complain(action: str, verdict: Verdict) -> None:
+    """Say which rules could not be evaluated: they decided by failing closed."""
+    UNEVALUATED.inc()
+    noted = [*verdict.trace["policies"], *verdict.trace["risk_factors"]]
+    for entry in noted:
+        if problem := entry.get("error"):
+            name = entry.get("policy") or entry.get("factor")
+            logger.warning(
+                "%s could not be evaluated for %s: %s", name, action, problem
+            )
 
 
 def blocked_now(action: Action) -> str | None:

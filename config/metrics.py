@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from approvals.judgement import UNEVALUATED
 from governance import clock
 from governance.models import Action, JobRun, PendingEvent
 from notifications.models import Delivery
@@ -65,4 +66,5 @@ class Countersign(Collector):
 def metrics(request: HttpRequest) -> HttpResponse:
     registry = CollectorRegistry()
     registry.register(Countersign())
+    registry.register(UNEVALUATED)
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

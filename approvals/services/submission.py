@@ -13,7 +13,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
-from policies.engine import Verdict
 
 from approvals import judgement, routing
 from approvals.course import Course
@@ -24,6 +23,7 @@ from governance import canonical
 from governance.ledger import Actor, Kind
 from governance.models import Action, Agent, Status
 from policies import lookbacks
+from policies.engine import Verdict
 from policies.rules import Stage as Terms
 
 STATUS = {

@@ -17,6 +17,8 @@ from approvals.services import review
 from governance import clock
 from governance import services as governance
 from governance.models import Action, Agent, Event, User
+from policies import services as rules
+from policies.bodies import Subject
 from tests.cast import AgentClient
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("refund_rules")]
@@ -328,6 +330,52 @@ def test_an_outcome_has_three_words(api: AgentClient, sent: dict[str, Any]) -> N
     response = api.post(f"/actions/{asked['id']}/outcome", sent)
 
     assert code(response) == (422, "outcome_status")
+
+
+def test_an_outcome_has_the_limits_of_any_body(api: AgentClient) -> None:
+    asked = api.submit(20)
+    consume(api, asked)
+    path = f"/actions/{asked['id']}/outcome"
+
+    assert code(api.send("POST", path, b" " * 10_000_000)) == (413, "body_too_large")
+    assert code(api.send("POST", path, b'{"status": "\xff"}')) == (400, "invalid_utf8")
+    assert code(outcome(api, asked, "failed", id=7)) == (422, "read_only_field")
+
+
+# What cannot be evaluated
+
+
+def test_a_rule_that_cannot_be_evaluated_asks_and_is_heard_of(
+    api: AgentClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = {"action": "refund.create", "params": {"amount": 20, "customer_id": None}}
+    file_schema(None)
+    answer = api.post("/actions", body).json()
+
+    assert answer["decision"] == "REQUIRE_APPROVAL"
+    reason = next(r for r in answer["reasons"] if r["policy"] == "repeat-refund")
+    assert "could not be evaluated" in reason["reason"]
+    assert "repeat-refund could not be evaluated for refund.create" in caplog.text
+    metrics = api.client.get("/metrics").content.decode()
+    assert re.search(r"^countersign_unevaluated_total [1-9]", metrics, re.MULTILINE)
+
+
+@pytest.mark.parametrize("amount", [True, "75", None, [20], {"x": 1}])
+def test_an_amount_of_the_wrong_kind_is_never_allowed(
+    api: AgentClient, amount: object
+) -> None:
+    file_schema(None)
+    answer = api.post(
+        "/actions",
+        {"action": "refund.create", "params": {"amount": amount, "customer_id": "C-7"}},
+    ).json()
+
+    assert answer["decision"] == "REQUIRE_APPROVAL"
+
+
+def file_schema(schema: dict[str, Any] | None) -> None:
+    """Let the catalogue ask for this shape of a refund's params."""
+    rules.save(Subject.ACTION_TYPE, {"name": "refund.create", "params_schema": schema})
 
 
 # Cancel

@@ -40,8 +40,14 @@ OPERATIONS = [
 ]
 
 
+@pytest.fixture
+def asked(api: AgentClient, refund_rules: None) -> Any:
+    """An action that is there."""
+    return api.submit(75)
+
+
 @pytest.fixture(autouse=True)
-def _one_connection() -> Iterator[None]:
+def _one_connection(asked: Any) -> Iterator[None]:
     """Keep the test's transaction open over many requests, as Django's client does."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
@@ -53,13 +59,12 @@ def _one_connection() -> Iterator[None]:
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 def test_it_answers_as_documented(
-    agent: Agent, refund_rules: None, method: str, path: str, mode: GenerationMode
+    agent: Agent, asked: Any, method: str, path: str, mode: GenerationMode
 ) -> None:
     schema = schemathesis.openapi.from_wsgi("/api/v1/schema", get_wsgi_application())
     operation = schema[path][method]
     key = services.issue_key(agent)
-    asked = AgentClient(key).submit(75)
-    tried = []
+    tried: list[Any] = []
 
     headers = {"Authorization": f"Bearer {key}"}
 

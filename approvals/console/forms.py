@@ -55,6 +55,9 @@ class DecisionForm(forms.Form):
         return "The form did not arrive in one piece. Look at the page again."
 
     def clean(self) -> None:
+        wants_changes = self.cleaned_data.get("verdict") == Vote.Verdict.REQUEST_CHANGES
+        if wants_changes and not self.cleaned_data.get("comment", "").strip():
+            self.add_error("comment", "Say what should change.")
         approves = self.cleaned_data.get("verdict") == Vote.Verdict.APPROVE
         if approves and self.irreversible and not self.cleaned_data.get("confirmed"):
             self.add_error(

@@ -178,8 +178,6 @@ def _check_words(
         raise Invalid(
             "Only an approval can carry conditions.", code="conditions_not_possible"
         )
-    if verdict == Vote.Verdict.REQUEST_CHANGES and not comment.strip():
-        raise Invalid("Say what should change.", code="comment_required")
 
 
 def _check_right(course: Course, person: User) -> Stage:

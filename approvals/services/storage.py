@@ -23,6 +23,16 @@ WRITTEN = (
     "consumed_at",
     "outcome_detail",
 )
+# What may change of a stage; the rest are its terms.
+UNDER_WAY = (
+    "groups",
+    "state",
+    "opened_at",
+    "deadline_at",
+    "sla_at",
+    "escalated",
+    "closed_at",
+)
 
 
 class Overtaken(Exception):
@@ -88,7 +98,7 @@ def _save_request(course: Course) -> None:
         return
     request.save(update_fields=["closed_at", "outcome", "conditions"])
     for stage in course.stages:
-        stage.save()
+        stage.save(update_fields=UNDER_WAY)
     Vote.objects.bulk_create(vote for vote in course.votes if vote.pk is None)
     routing.route(request, course.stages)
 

@@ -86,9 +86,10 @@ class Hub:
 
     async def _listen(self) -> None:
         parameters = connection.get_connection_params()
-        wanted = ("dbname", "user", "password", "host", "port")
-        found = {name: parameters[name] for name in wanted if parameters.get(name)}
-        listener = await psycopg.AsyncConnection.connect(**found, autocommit=True)
+        for name in ("context", "cursor_factory"):
+            # Made for Django's own, synchronous connections.
+            parameters.pop(name, None)
+        listener = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
         async with listener:
             await listener.execute(f"LISTEN {waiting.CHANNEL}")
             async for notice in listener.notifies():

@@ -76,13 +76,17 @@ def as_refusal(exc: Exception) -> Refused:
     if isinstance(exc, OperationalError | InterfaceError | PoolTimeout):
         logger.error("The database did not answer: %s", exc)
         return Unavailable(
-            "The database is not available. Nothing was allowed. Try again.",
+            "The database is not available. Nothing is allowed meanwhile. "
+            "Try again, with the same Idempotency-Key.",
             retry_after=RETRY_AFTER,
         )
     logger.error("Unexpected %s", type(exc).__name__, exc_info=exc)
     if isinstance(exc, DatabaseError):
-        return Unavailable("This could not be stored. Try again.", retry_after=1)
-    return InternalError("Something went wrong here. Nothing was allowed.")
+        return Unavailable(
+            "This could not be stored. Try again, with the same Idempotency-Key.",
+            retry_after=1,
+        )
+    return InternalError("Something went wrong here. Do not go ahead; try again later.")
 
 
 def problem(refusal: Refused, request_id: str) -> dict[str, Any]:

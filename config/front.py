@@ -15,10 +15,11 @@ from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qs
 from uuid import UUID
 
+from django.conf import settings
 from django.db import close_old_connections
+from django.http.request import split_domain_port, validate_host
 from rest_framework.renderers import JSONRenderer
 
 from approvals.api.authentication import agent_of
@@ -38,6 +39,7 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 API = "/api/"
 ACTION = re.compile(r"\A/api/v1/actions/([0-9a-f-]{36})\Z")
+WAIT = re.compile(rb"\Await=(\d{1,9})\Z")
 MAX_WAIT = 60
 # Beyond this many a call is answered at once, as if it had not asked to wait.
 MAX_WAITERS = 20_000
@@ -156,18 +158,25 @@ def patience(action: Action, at: datetime) -> float:
 
 
 def wait_of(scope: Message) -> tuple[UUID, int] | None:
-    """Return which action this call waits for, and how many seconds, if it does."""
+    """Return which action this call waits for, and how many seconds, if it does.
+
+    Only what is flawless waits here: everything else is Django's to refuse.
+    """
     path = ACTION.match(scope["path"])
-    if scope["method"] != "GET" or path is None:
-        return None
-    query = parse_qs(scope["query_string"].decode("latin-1"))
-    seconds = query.get("wait", [""])[-1]
-    if not (seconds.isascii() and seconds.isdigit() and len(seconds) < 10):
+    seconds = WAIT.match(scope["query_string"])
+    if scope["method"] != "GET" or not path or not seconds or not is_welcome(scope):
         return None
     try:
-        return UUID(path[1]), min(int(seconds), MAX_WAIT)
+        return UUID(path[1]), min(int(seconds[1]), MAX_WAIT)
     except ValueError:
         return None
+
+
+def is_welcome(scope: Message) -> bool:
+    """Whether Django, too, would take a call for this host over this connection."""
+    host, _ = split_domain_port(header_of(scope, b"host"))
+    plain = scope.get("scheme") == "http" and settings.SECURE_SSL_REDIRECT
+    return validate_host(host, settings.ALLOWED_HOSTS) and not plain
 
 
 async def read(scope: Message, receive: Receive) -> bytes:

@@ -18,7 +18,7 @@ PROBLEMS = {
     "415": "Not JSON in UTF-8.",
     "422": "Read, and refused.",
     "429": "Too many.",
-    "503": "Try again in a moment. Nothing was allowed.",
+    "503": "Try again in a moment. Nothing is allowed meanwhile.",
 }
 PLACE = {
     "type": "object",

@@ -311,6 +311,8 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "django.server": {"propagate": True, "handlers": []},
         "django-q": {"level": "WARNING"},
+        # Scanners and probes by address: answered with 400, and not worth a traceback.
+        "django.security.DisallowedHost": {"handlers": [], "propagate": False},
         "axes": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
     },

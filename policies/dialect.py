@@ -109,7 +109,7 @@ def activation(variables: Mapping[str, Any]) -> Any:
 
 @cache
 def strict_functions() -> tuple[Any, ...]:
-    """What ``==``, ``!=``, ``in`` and, in loops, ``+`` become in the strict program.
+    """What ``==``, ``!=``, ``in``, ``/`` and, in loops, ``+`` become in the strict program.
 
     Only these combinations exist: for all others the library finds no overload, and
     that is an error.
@@ -127,6 +127,7 @@ def strict_functions() -> tuple[Any, ...]:
         _function("@ne_", alike, lambda one, other: not _equal(one, other)),
         _function("@is", within, _contains),
         _function("@+_", sums, operator.add),
+        _function("@/_", [(a, a, a) for a in numbers], _divide),
     )
 
 
@@ -138,6 +139,20 @@ def _function(name: str, overloads: list[Any], run: Callable[[Any, Any], Any]) -
             for i, (answer, left, right) in enumerate(overloads)
         ],
     )
+
+
+def _divide(one: Any, other: Any) -> Any:
+    """Divide, and refuse what is no number any more.
+
+    By itself CEL makes 0.0 / 0.0 a value that every comparison calls false, so that
+    ``!(params.spent / params.limit > 0.9)`` would hold.
+    """
+    if other == 0:
+        raise ValueError("divide by zero")
+    if isinstance(one, float):
+        return one / other
+    quotient = abs(one) // abs(other)
+    return quotient if (one < 0) == (other < 0) else -quotient
 
 
 def _equal(one: Any, other: Any) -> bool:

@@ -13,7 +13,13 @@ from typing import NamedTuple
 
 # What stands for an operator in the strict program: a name of the same length, so that
 # no length in the message changes, and one that no expression can spell.
-STRICT = {b"_==_": b"@eq_", b"_!=_": b"@ne_", b"@in": b"@is", b"_+_": b"@+_"}
+STRICT = {
+    b"_==_": b"@eq_",
+    b"_!=_": b"@ne_",
+    b"@in": b"@is",
+    b"_+_": b"@+_",
+    b"_/_": b"@/_",
+}
 
 _CONST, _IDENT, _SELECT, _CALL, _LIST, _STRUCT, _LOOP = range(3, 10)
 _DYN, _NULL, _LISTS, _MAPS, _ABSTRACT = 1, 2, 6, 7, 14
@@ -169,8 +175,10 @@ class _Reader:
             if any(self._is_joinable(each) for each in arguments):
                 self.found.joins.append(self._place(todo.node))
             self._replace(name)
-        elif (function in (b"_==_", b"_!=_") and self._is_loose(*arguments)) or (
-            function == b"@in" and self._is_loosely_in(*arguments)
+        elif (
+            function == b"_/_"
+            or (function in (b"_==_", b"_!=_") and self._is_loose(*arguments))
+            or (function == b"@in" and self._is_loosely_in(*arguments))
         ):
             self._replace(name)
         return [_below(todo, each) for each in [*call.all(1), *arguments]]

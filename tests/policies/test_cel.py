@@ -262,6 +262,16 @@ def test_a_bare_parameter_must_turn_out_to_be_true_or_false() -> None:
         holds("params.express", params={"express": "yes"})
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["!(params.a / params.b > 5.0)", "params.b / params.a > 0.0", "1 / 0 == 1"],
+)
+def test_nothing_can_be_divided_by_zero(source: str) -> None:
+    words = problem(source, params={"a": 0, "b": 0})
+
+    assert "zero" in words
+
+
 def test_exactly_2000_characters_are_fine() -> None:
     assert holds("true".ljust(2000))
     assert "2,000" in refusal("true".ljust(2001)).detail

@@ -246,3 +246,24 @@ def test_health_and_metrics_are_there(installation: Installation) -> None:
         schema = json.loads(http.get("/api/v1/schema").text)
         assert schema["openapi"].startswith("3.1")
         assert http.get("/api/v1/docs").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "host", "status"),
+    [
+        ("wait=1&foo=1", "localhost", 400),
+        ("wait=1&token=abc", "localhost", 400),
+        ("wait=-1", "localhost", 400),
+        ("wait=x", "localhost", 400),
+        ("wait=1", "evil.example", 400),
+        ("wait=3600", "localhost", 200),
+    ],
+)
+def test_waiting_asks_no_less_than_reading(
+    installation: Installation, query: str, host: str, status: int
+) -> None:
+    with installation.api as api:
+        asked = ask(api, 20)
+        answer = api.get(f"/actions/{asked['id']}?{query}", headers={"Host": host})
+
+    assert answer.status_code == status

@@ -7,15 +7,19 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from config import programs
+
 
 class Command(BaseCommand):
-    help = "Serves the console and the API on a socket that is already open (`serve`)."
+    help = "Serves the console and the API, and nothing else."
     requires_system_checks = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--fd", type=int, required=True, help="of the socket")
+        parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+        parser.add_argument("--port", type=int, default=settings.PORT)
+        parser.add_argument("--fd", type=int, help="of a socket that is open already")
 
-    def handle(self, *, fd: int, **options: Any) -> None:
+    def handle(self, *, host: str, port: int, fd: int | None, **options: Any) -> None:
         module, _, name = settings.ASGI_APPLICATION.rpartition(".")
         config = uvicorn.Config(
             f"{module}:{name}",
@@ -30,4 +34,8 @@ class Command(BaseCommand):
             # Agents that wait ask again: nobody has to wait for them.
             timeout_graceful_shutdown=3,
         )
-        uvicorn.Server(config).run(sockets=[socket.socket(fileno=fd)])
+        if fd is None:
+            listener = programs.open_listener(host, port)
+        else:
+            listener = socket.socket(fileno=fd)
+        uvicorn.Server(config).run(sockets=[listener])

@@ -43,6 +43,11 @@ class Course:
         return [stage for stage in self.stages if stage.is_open()]
 
     def approvers(self, stage: Stage) -> list[Vote]:
+        """Return the approvals that count at this stage."""
+        given = self._approvals(stage)
+        return [vote for vote in given if vote.person_id not in stage.lapsed]
+
+    def _approvals(self, stage: Stage) -> list[Vote]:
         return [
             vote
             for vote in self.votes
@@ -125,12 +130,13 @@ class Course:
             return None
         marks: list[tuple[datetime, Stage | None, str]] = []
         for stage in self.open_stages():
+            # At the same moment the agent's own end comes first: it never approves.
+            if action.expires_at:
+                marks.append((action.expires_at, stage, "agent"))
             if stage.sla_at:
                 marks.append((stage.sla_at, stage, "sla"))
             if stage.deadline_at:
                 marks.append((stage.deadline_at, stage, "deadline"))
-            if action.expires_at:
-                marks.append((action.expires_at, stage, "agent"))
         return min(marks, key=lambda mark: mark[0], default=None)
 
     def _silence(self, stage: Stage, at: datetime) -> None:
@@ -210,11 +216,11 @@ class Course:
         self._advance(at, actor)
 
     def _is_carried(self, stage: Stage, rightful: Mapping[int, Set[int]]) -> bool:
-        approvers = {vote.person_id for vote in self.approvers(stage)}
+        approvers = {vote.person_id for vote in self._approvals(stage)}
         by_silence = None in approvers
-        return by_silence or quorum.is_met(
-            stage.needed, approvers & rightful.get(stage.pk, set())
-        )
+        counting = approvers & rightful.get(stage.pk, set())
+        stage.lapsed = sorted(approvers - counting - {None})
+        return by_silence or quorum.is_met(stage.needed, counting)
 
     def _advance(self, at: datetime, actor: Actor = SYSTEM) -> None:
         """Open the step that is due, or settle when there is none left."""
@@ -299,12 +305,12 @@ class Course:
 
 
 def eligible(
-    stages: Sequence[Stage], votes: Sequence[Vote], person: User, groups: set[int]
+    stages: Sequence[Stage], person: User, rightful: Mapping[int, Set[int]]
 ) -> Stage | None:
-    """Return the open stage on which this person's vote would count, if any."""
-    if any(vote.person_id == person.pk for vote in votes):
-        return None
-    for stage in stages:
-        if stage.is_open() and groups & {group["id"] for group in stage.groups}:
-            return stage
-    return None
+    """Return the open stage on which this person's vote counts, if any.
+
+    Of several the one that the fewest others could satisfy: so nobody is used up where
+    somebody else would do.
+    """
+    fitting = [s for s in stages if s.is_open() and person.pk in rightful[s.pk]]
+    return min(fitting, key=lambda stage: len(rightful[stage.pk]), default=None)

@@ -12,18 +12,23 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import psycopg
 from django.db import close_old_connections, connection
+from django.db.models import Q
 
 from approvals import waiting
+from governance import clock
 from governance.models import Action, Status
 
 logger = logging.getLogger(__name__)
 SWEEP = 0.8
 SQLITE_POLL = 0.1
 BATCH = 500
+# Longer than it takes from reading the clock to the commit.
+OVERLAP = timedelta(seconds=2)
 
 
 class Hub:
@@ -32,7 +37,8 @@ class Hub:
         self.tasks: list[asyncio.Task[None]] = []
         # One thread, one connection: SQLite's data_version is counted per connection.
         self.sweeper = ThreadPoolExecutor(1, "sweeper")
-        self.version = 0
+        self.version: int | None = None
+        self.swept_at = datetime.min.replace(tzinfo=UTC)
 
     def start(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -98,33 +104,40 @@ class Hub:
     async def _sweep(self) -> None:
         embedded = connection.vendor == "sqlite"
         await asyncio.sleep(SQLITE_POLL if embedded else SWEEP)
-        pks = tuple(self.waiting)
-        if pks:
-            for pk in await self.loop.run_in_executor(self.sweeper, self._moved, pks):
+        if self.waiting:
+            for pk in await self.loop.run_in_executor(self.sweeper, self._moved):
                 self.wake(pk)
 
-    def _moved(self, pks: tuple[UUID, ...]) -> list[UUID]:
-        """Return those of these actions that have something to tell, in a thread."""
+    def _moved(self) -> list[UUID]:
+        """Return what is waited for and has something to tell, in a thread."""
         try:
-            return moved(pks) if self._has_changed() else []
+            version, at = _version(), clock.now()
+            if version is not None and version == self.version:
+                return []
+            # Who joins from here on looks after the change that was just noticed.
+            found = moved(tuple(self.waiting), since=self.swept_at)
+            self.version, self.swept_at = version, at - OVERLAP
+            return found
         finally:
             close_old_connections()
 
-    def _has_changed(self) -> bool:
-        if connection.vendor != "sqlite":
-            return True
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA data_version")
-            (version,) = cursor.fetchone()
-        before, self.version = self.version, version
-        return bool(version != before)
+
+def _version() -> int | None:
+    """Return what moves with every commit of another process, if there is such."""
+    if connection.vendor != "sqlite":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA data_version")
+        (version,) = cursor.fetchone()
+    return int(version)
 
 
-def moved(pks: Iterable[UUID]) -> list[UUID]:
-    """Return those of these actions that are pending no longer."""
+def moved(pks: tuple[UUID, ...], since: datetime) -> list[UUID]:
+    """Return those of these actions that are settled, or were changed since then."""
     found: list[UUID] = []
-    for batch in _batches(tuple(pks)):
-        rows = Action.objects.filter(pk__in=batch).exclude(status=Status.PENDING)
+    changed = ~Q(status=Status.PENDING) | Q(updated_at__gte=since)
+    for batch in _batches(pks):
+        rows = Action.objects.filter(changed, pk__in=batch)
         found += rows.values_list("pk", flat=True)
     return found
 

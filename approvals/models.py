@@ -159,6 +159,8 @@ class Stage(models.Model):
     deadline_at = models.DateTimeField(null=True)
     sla_at = models.DateTimeField(null=True)
     escalated = models.BooleanField(default=False)
+    # Who approved, and has lost the right to since: keys of people.
+    lapsed = models.JSONField(default=list)
     closed_at = models.DateTimeField(null=True)
 
     class Meta:

@@ -18,11 +18,11 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import OperationalError, close_old_connections
 from django.http.request import split_domain_port, validate_host
 from rest_framework.renderers import JSONRenderer
 
-from approvals.api.authentication import agent_of
+from approvals.api.authentication import key_of
 from approvals.api.representation import action_data
 from approvals.hub import Hub
 from approvals.services import storage
@@ -39,8 +39,10 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 API = "/api/"
 ACTION = re.compile(r"\A/api/v1/actions/([0-9a-f-]{36})\Z")
-WAIT = re.compile(rb"\Await=(\d{1,9})\Z")
+WAIT = re.compile(rb"\Await=(\d{1,100})\Z")
 MAX_WAIT = 60
+MAX_BODY_SECONDS = 20
+MAX_CONSOLE_BYTES = 1024 * 1024
 # Beyond this many a call is answered at once, as if it had not asked to wait.
 MAX_WAITERS = 20_000
 
@@ -55,10 +57,8 @@ class Front:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.live(receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(API):
-            await self.serve_agent(scope, receive, send)
-        else:
-            await self.django(scope, receive, send)
+        elif scope["type"] == "http":
+            await self.serve(scope, receive, send)
 
     async def live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -68,24 +68,30 @@ class Front:
         await self.hub.stop()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def serve_agent(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def serve(self, scope: Message, receive: Receive, send: Send) -> None:
         try:
             body = await read(scope, receive)
+            answer = await self.answer(scope, receive)
         except Refused as refusal:
             await refuse(refusal, send)
+        except Gone:
             return
-        if (wanted := wait_of(scope)) and self.waiters < MAX_WAITERS:
-            self.waiters += 1
-            try:
-                answer = await self.wait(scope, receive, *wanted)
-            except Gone:
-                return
-            finally:
-                self.waiters -= 1
+        else:
             if answer:
                 await respond(200, "application/json", answer, send)
-                return
-        await self.django(with_body(scope, body), once(body), send)
+            else:
+                await self.django(with_body(scope, body), once(body), send)
+
+    async def answer(self, scope: Message, receive: Receive) -> bytes:
+        """Return what a call that waits is answered with. Nothing for all others."""
+        wanted = wait_of(scope)
+        if wanted is None or self.waiters >= MAX_WAITERS:
+            return b""
+        self.waiters += 1
+        try:
+            return await self.wait(scope, receive, *wanted)
+        finally:
+            self.waiters -= 1
 
     async def wait(
         self, scope: Message, receive: Receive, pk: UUID, seconds: int
@@ -124,7 +130,17 @@ class Front:
 
 
 class Gone(Exception):
-    """The agent hung up while it waited."""
+    """The caller hung up before there was an answer."""
+
+
+class TooLarge(Refused):
+    code = "body_too_large"
+    status = 413
+
+
+class TooSlow(Refused):
+    code = "body_too_slow"
+    status = 408
 
 
 def look(header: str, pk: UUID, last: bool) -> bytes | float:
@@ -133,7 +149,7 @@ def look(header: str, pk: UUID, last: bool) -> bytes | float:
     There is one when the action is not pending, and always at the ``last`` look.
     """
     try:
-        action = Action.objects.of(agent_of(header)).get(pk=pk)
+        action = Action.objects.of(key_of(header).agent).get(pk=pk)
         at = clock.now()
         if not last and action.status == Status.PENDING and not is_due(action, at):
             return patience(action, at)
@@ -142,6 +158,9 @@ def look(header: str, pk: UUID, last: bool) -> bytes | float:
         if not last and course.action.status == Status.PENDING:
             return patience(course.action, at)
         return JSONRenderer().render(action_data(course))
+    except OperationalError as error:
+        # Thousands must not queue up to hear the same from Django.
+        raise api.as_refusal(error) from error
     except Exception:
         return b""
     finally:
@@ -180,18 +199,31 @@ def is_welcome(scope: Message) -> bool:
 
 
 async def read(scope: Message, receive: Receive) -> bytes:
-    """Return the whole body, or refuse it before it has all arrived."""
+    """Return the whole body, or refuse it before it has all arrived.
+
+    Whoever sends slowly holds up nobody: no thread is taken before the body is here.
+    """
+    try:
+        async with asyncio.timeout(MAX_BODY_SECONDS):
+            return await read_all(scope, receive)
+    except TimeoutError:
+        raise TooSlow("The body did not arrive in time. Send it again.") from None
+
+
+async def read_all(scope: Message, receive: Receive) -> bytes:
+    for_agents = scope["path"].startswith(API)
+    limit = strict_json.MAX_BODY_BYTES if for_agents else MAX_CONSOLE_BYTES
     length = header_of(scope, b"content-length")
-    strict_json.check_size(int(length) if length.isdigit() else 0)
     body = bytearray()
-    while True:
+    announced = int(length) if length.isdigit() else 0
+    while max(announced, len(body)) <= limit:
         event = await receive()
         if event["type"] == "http.disconnect":
-            return bytes(body)
+            raise Gone
         body += event.get("body", b"")
-        strict_json.check_size(len(body))
-        if not event.get("more_body"):
+        if not event.get("more_body") and len(body) <= limit:
             return bytes(body)
+    raise TooLarge(f"Send a body of at most {limit // 1024} KiB.")
 
 
 def with_body(scope: Message, body: bytes) -> Message:
@@ -215,8 +247,10 @@ def once(body: bytes) -> Receive:
 async def refuse(refusal: Refused, send: Send) -> None:
     """Say no before the whole body has arrived, and hang up: the rest is not read."""
     body = json.dumps(api.problem(refusal, str(uuid.uuid4()))).encode()
-    hang_up = (b"connection", b"close")
-    await respond(refusal.status, api.MEDIA_TYPE, body, send, hang_up)
+    more = [(b"connection", b"close")]
+    if refusal.retry_after:
+        more.append((b"retry-after", str(refusal.retry_after).encode()))
+    await respond(refusal.status, api.MEDIA_TYPE, body, send, *more)
 
 
 async def respond(
@@ -225,6 +259,7 @@ async def respond(
     headers = [
         (b"content-type", media_type.encode()),
         (b"content-length", str(len(body)).encode()),
+        (b"x-content-type-options", b"nosniff"),
         *more,
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})

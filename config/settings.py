@@ -167,7 +167,9 @@ else:
         "pool": {
             "min_size": env.int("DB_POOL_MIN", default=1),
             "max_size": env.int("DB_POOL_MAX", default=20),
-            "timeout": 5,
+            "timeout": 2,
+            # Or a pool goes on resting long after the database is back.
+            "reconnect_timeout": 5,
         },
         "connect_timeout": 5,
         "options": "-c statement_timeout=10s -c lock_timeout=8s",

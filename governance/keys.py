@@ -7,6 +7,9 @@ import hmac
 import re
 import secrets
 from datetime import timedelta
+from typing import Self
+
+from django.db import connection
 
 from governance import clock
 from governance.errors import Refused
@@ -14,6 +17,12 @@ from governance.models import Agent, AgentKey, User
 
 FORM = re.compile(r"\Aagk_([a-z0-9]{12})_([A-Za-z0-9_-]{43})\Z")
 LOOKS_LIKE_A_KEY = re.compile(r"agk_[a-z0-9]{12}_")
+HELD = """
+SELECT agent_key.revoked_at, agent.suspended
+FROM governance_agentkey AS agent_key
+JOIN governance_agent AS agent ON agent.id = agent_key.agent_id
+WHERE agent_key.id = %s
+"""
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -32,6 +41,10 @@ class InvalidKey(Refused):
 class Suspended(Refused):
     code = "agent_suspended"
     status = 403
+
+    @classmethod
+    def agent(cls, agent: Agent) -> Self:
+        return cls(f"The agent {agent} is suspended. Its owner can say why.")
 
 
 def make(
@@ -60,9 +73,26 @@ def verify(raw: str) -> AgentKey:
     if key is None or not key.is_live(at):
         raise InvalidKey
     if key.agent.suspended:
-        raise Suspended(f"The agent {key.agent} is suspended. Its owner can say why.")
+        raise Suspended.agent(key.agent)
     _mark_used(key)
     return key
+
+
+def hold(key: AgentKey) -> None:
+    """Refuse if the key or its agent has been stopped since it was verified.
+
+    Whoever revokes or suspends from now on waits until this transaction has ended: when
+    they are done, nothing that began before them is still under way.
+    """
+    # On SQLite there is one writer at a time: what is read here holds anyway.
+    lock = " FOR SHARE" if connection.vendor == "postgresql" else ""
+    with connection.cursor() as cursor:
+        cursor.execute(HELD + lock, [key.pk])
+        revoked_at, suspended = cursor.fetchone()
+    if revoked_at:
+        raise InvalidKey
+    if suspended:
+        raise Suspended.agent(key.agent)
 
 
 def find(raw: str) -> AgentKey | None:

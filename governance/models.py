@@ -186,6 +186,19 @@ class ActionQuerySet(models.QuerySet["Action"]):
         """Pending actions on which silence has something to say, oldest first."""
         return self.pending().filter(due_at__lte=at).order_by("due_at")
 
+    def in_status_or_due(self, status: str, at: datetime) -> Self:
+        """In this status, or in one that the clock may have ended by now."""
+        granted = [str(each) for each in GRANTED]
+        return self.filter(
+            Q(status=status)
+            | Q(status=Status.PENDING, due_at__lte=at)
+            | Q(status__in=granted, grant_expires_at__lte=at)
+        )
+
+    def waiting_at(self, at: datetime) -> Self:
+        """Pending, and not past the moment at which silence decides."""
+        return self.pending().filter(Q(deadline_at=None) | Q(deadline_at__gt=at))
+
     def lapsed(self, at: datetime) -> Self:
         """Permissions nobody used in time, oldest first."""
         granted = self.filter(status__in=[str(status) for status in GRANTED])

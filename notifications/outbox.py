@@ -117,6 +117,9 @@ def _cry_for_help(event: Event, request: ApprovalRequest) -> None:
 
 def _mark_read(event: Event) -> None:
     """Whoever has seen the request has heard what there was to hear of it by then."""
+    if event.actor_kind != "person":
+        # Silence voted: nobody has seen anything.
+        return
     seen = Delivery.objects.filter(
         channel=IN_APP, person=int(event.actor_id), read_at=None
     )

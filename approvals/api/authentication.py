@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from governance import clock, keys, ledger
 from governance.errors import Malformed, Refused
 from governance.ledger import Actor, Kind
-from governance.models import Agent, AgentKey
+from governance.models import AgentKey
 
 CHALLENGE = 'Bearer realm="countersign"'
 KEY_PARAMETERS = {"api_key", "apikey", "key", "token", "access_token", "authorization"}
@@ -30,26 +30,26 @@ class KeyInURL(Malformed):
 
 
 class AgentKeyAuthentication(BaseAuthentication):
-    """Authenticates an agent as ``request.auth``. ``request.user`` stays empty, so that
+    """Authenticates an agent by its key, ``request.auth``. ``request.user`` stays empty, so that
     nothing an agent holds can open the console."""
 
-    def authenticate(self, request: Request) -> tuple[None, Agent]:
+    def authenticate(self, request: Request) -> tuple[None, AgentKey]:
         _refuse_key_in_url(request)
-        return None, agent_of(request.META.get("HTTP_AUTHORIZATION", ""))
+        return None, key_of(request.META.get("HTTP_AUTHORIZATION", ""))
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
 
 
-def agent_of(header: str) -> Agent:
-    """Return the agent whose live key this Authorization header carries, or refuse."""
+def key_of(header: str) -> AgentKey:
+    """Return the live key, with its agent, that this header carries, or refuse."""
     bearer = BEARER.match(header)
     if bearer is None:
         raise AuthenticationRequired(
             "Send the agent's key once, as: Authorization: Bearer agk_…"
         )
     try:
-        return keys.verify(bearer[1]).agent
+        return keys.verify(bearer[1])
     except Refused as refusal:
         _record_refusal(bearer[1], Kind.KEY_REFUSED, refusal.code)
         raise

@@ -23,7 +23,7 @@ from approvals.errors import NotFound
 from approvals.services import storage
 from governance import clock
 from governance.errors import Malformed, Refused
-from governance.models import Action, Agent, Status
+from governance.models import Action, ActionQuerySet, Agent, AgentKey, Status
 
 MAX_WAIT = 60
 MAX_LIMIT = 100
@@ -60,21 +60,26 @@ class SubmissionRate(SimpleRateThrottle):
         return f"{limit}/min" if limit else None
 
     def get_cache_key(self, request: Request, view: APIView) -> str | None:
-        if request.method != "POST" or not isinstance(request.auth, Agent):
+        if request.method != "POST" or not isinstance(request.auth, AgentKey):
             return None
-        return f"submissions:{request.auth.pk}"
+        return f"submissions:{request.auth.agent_id}"
 
 
 class AgentView(APIView):
     """The order of checks that every call shares: size, key, address, content type."""
 
     parameters: frozenset[str] = frozenset()
+    http_method_names = ["get", "head", "post"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         parsers.check_size(request)
         super().initial(request, *args, **kwargs)
-        for name in request.GET:
-            if request.method != "GET" or name not in self.parameters:
+        if "pk" not in kwargs:
+            self.check_parameters()
+
+    def check_parameters(self) -> None:
+        for name in self.request.GET:
+            if self.request.method != "GET" or name not in self.parameters:
                 raise UnknownParameter("This address takes no such parameter.")
 
     def throttled(self, request: Request, wait: float | None) -> NoReturn:
@@ -84,7 +89,12 @@ class AgentView(APIView):
 
     @property
     def agent(self) -> Agent:
-        assert isinstance(self.request.auth, Agent)
+        return self.proof.agent
+
+    @property
+    def proof(self) -> AgentKey:
+        """What the agent proved itself with."""
+        assert isinstance(self.request.auth, AgentKey)
         return self.request.auth
 
     def body(self) -> dict[str, Any]:
@@ -122,6 +132,8 @@ class AgentView(APIView):
             raise NotFound
         if not Action.objects.of(self.agent).filter(pk=found).exists():
             raise NotFound
+        # What is not the agent's own is not found, whatever was sent.
+        self.check_parameters()
         return found
 
 
@@ -177,16 +189,12 @@ class ActionsView(AgentView):
     def get(self, request: Request) -> Response:
         limit = whole(request, "limit", 50, least=1, most=MAX_LIMIT)
         actions = Action.objects.of(self.agent).order_by("-pk")
-        if "status" in request.GET:
-            actions = actions.filter(status=_status(request.GET["status"]))
         if "action" in request.GET:
             actions = actions.filter(name=_name(request.GET["action"]))
         if "cursor" in request.GET:
             actions = actions.filter(pk__lt=_cursor(request.GET["cursor"]))
-        page = storage.courses(actions[: limit + 1])
-        at = clock.now()
-        for course in page:
-            course.lapse(at)
+        status = _status(request.GET["status"]) if "status" in request.GET else None
+        page = newest(actions, status, limit + 1)
         more = len(page) > limit
         return Response(
             {
@@ -194,6 +202,23 @@ class ActionsView(AgentView):
                 "next": str(page[limit - 1].action.pk) if more else None,
             }
         )
+
+
+def newest(actions: ActionQuerySet, status: str | None, count: int) -> list[Course]:
+    """Return the first of these in a status, as silence has it by now, saved or not."""
+    at = clock.now()
+    if status is not None:
+        actions = actions.in_status_or_due(status, at)
+    found: list[Course] = []
+    while len(found) < count:
+        batch = storage.courses(actions[:count])
+        for course in batch:
+            course.lapse(at)
+        found += [c for c in batch if status in (None, c.action.status)]
+        if len(batch) < count:
+            break
+        actions = actions.filter(pk__lt=batch[-1].action.pk)
+    return found[:count]
 
 
 class ActionView(AgentView):
@@ -239,6 +264,7 @@ class CancelView(AgentView):
     )
     def post(self, request: Request, pk: str) -> Response:
         own = self.own(pk)
+        self.key()
         shapes.only(self.optional_body())
         return answer(services.cancel(own, self.agent))
 
@@ -255,8 +281,14 @@ class ConsumeView(AgentView):
         own, key = self.own(pk), self.key()
         body = self.body()
         shapes.only(body, "digest")
-        digest = body.get("digest")
-        return answer(services.consume(own, self.agent, digest, idempotency_key=key))
+        course = services.consume(
+            own,
+            self.agent,
+            body.get("digest"),
+            idempotency_key=key,
+            key=self.proof,
+        )
+        return answer(course)
 
 
 class OutcomeView(AgentView):
@@ -268,6 +300,7 @@ class OutcomeView(AgentView):
     )
     def post(self, request: Request, pk: str) -> Response:
         own = self.own(pk)
+        self.key()
         status, detail = shapes.outcome(self.body())
         return answer(services.report(own, self.agent, status, detail))
 
@@ -290,7 +323,7 @@ def whole(
 ) -> int:
     """Return a whole-number parameter, or refuse it by name."""
     text = request.GET.get(name, str(default))
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 100 else -1
     if number < least or (most is not None and number > most):
         bounds = f"{least} to {most}" if most is not None else f"{least} or more"
         raise InvalidParameter(f"Send {name} as a whole number, {bounds}.")

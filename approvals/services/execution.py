@@ -22,10 +22,10 @@ from approvals.errors import (
 )
 from approvals.services import replay, storage
 from approvals.services.deadlines import settle
-from governance import canonical, clock, ledger, locks
-from governance.errors import Refused
+from governance import canonical, clock, keys, ledger, locks
+from governance.errors import Problem, Refused
 from governance.ledger import Actor, Kind
-from governance.models import GRANTED, WITHDRAWABLE, Agent, Status
+from governance.models import GRANTED, WITHDRAWABLE, Agent, AgentKey, Status
 
 ATTEMPTS = 5
 OUTCOMES = (Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN)
@@ -51,10 +51,16 @@ def cancel(pk: UUID, agent: Agent) -> Course:
 
 
 def consume(
-    pk: UUID, agent: Agent, digest: object, *, idempotency_key: str | None = None
+    pk: UUID,
+    agent: Agent,
+    digest: object,
+    *,
+    idempotency_key: str | None = None,
+    key: AgentKey | None = None,
 ) -> Course:
     """Spend the permission, once. Return the course, now executing.
 
+    ``key`` is what the agent proved itself with: it must be good until the commit.
     ``digest`` is recomputed by the caller from what it is about to run; one that
     differs is refused and burns nothing. A BLOCK policy that applies by now refuses,
     whatever was decided before.
@@ -63,7 +69,7 @@ def consume(
     try:
         for _ in range(ATTEMPTS):
             try:
-                return _consume(pk, agent, digest, idempotency_key)
+                return _consume(pk, agent, digest, idempotency_key, key)
             except storage.Overtaken:
                 settle(pk)
         raise NotApproved("The action is changing too quickly. Try again.")
@@ -74,8 +80,14 @@ def consume(
 
 @transaction.atomic
 def _consume(
-    pk: UUID, agent: Agent, digest: object, idempotency_key: str | None
+    pk: UUID,
+    agent: Agent,
+    digest: object,
+    idempotency_key: str | None,
+    key: AgentKey | None,
 ) -> Course:
+    if key:
+        keys.hold(key)
     once = replay.Once(agent, f"consume:{pk}", idempotency_key, digest)
     if once.done():
         return storage.read(pk)
@@ -83,9 +95,8 @@ def _consume(
     course = storage.lock(pk)
     action = course.action
     if not isinstance(digest, str) or not canonical.is_digest(digest):
-        raise BadDigest(
-            'Send the digest of what you are about to run: "sha256:" and 64 hex digits.'
-        )
+        words = 'Send the digest of what you are to run: "sha256:" and 64 hex digits.'
+        raise BadDigest(words, errors=[Problem("/digest", BadDigest.code, words)])
     _check_granted(course)
     if digest != action.digest:
         raise DigestMismatch(

@@ -7,7 +7,7 @@ the action on, judged by the database's wall clock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 from uuid import UUID
 
@@ -82,7 +82,8 @@ def _decide(
 
     _check_open(course, request, digest)
     _check_words(verdict, comment, conditions)
-    stage = _check_right(course, person)
+    rightful = routing.members(course.stages, course.action.agent.owner)
+    stage = _check_right(course, person, rightful)
     vote = Vote(
         request=course.request,
         stage=stage,
@@ -94,7 +95,6 @@ def _decide(
         via=via,
         at=at,
     )
-    rightful = routing.members(course.stages, course.action.agent.owner)
     course.vote(stage, vote, actor=Actor.person(person), rightful=rightful)
     storage.save(course, at=at, before=Status.PENDING, in_time=True)
     return course
@@ -163,7 +163,8 @@ def objection(course: Course, request: ApprovalRequest, person: User) -> Refused
     """
     try:
         _check_open(course, request, request.digest)
-        _check_right(course, person)
+        rightful = routing.members(course.stages, course.action.agent.owner)
+        _check_right(course, person, rightful)
     except Refused as refusal:
         return refusal
     return None
@@ -180,7 +181,9 @@ def _check_words(
         )
 
 
-def _check_right(course: Course, person: User) -> Stage:
+def _check_right(
+    course: Course, person: User, rightful: Mapping[int, Set[int]]
+) -> Stage:
     assert course.request is not None
     if person.pk == course.action.agent.owner_id:
         raise NotAllowed("You own this agent: somebody else has to decide.")
@@ -188,8 +191,7 @@ def _check_right(course: Course, person: User) -> Stage:
         raise NotAllowed("You are not among the people asked to decide this.")
     if person.pk in _voters(course):
         raise AlreadyVoted("You have decided on this revision already.")
-    groups = set(person.groups.values_list("pk", flat=True))
-    stage = eligible(course.stages, course.votes, person, groups)
+    stage = eligible(course.stages, person, rightful)
     if stage is None:
         raise NotAllowed("None of your groups is asked to decide at this stage.")
     return stage

@@ -31,6 +31,7 @@ UNDER_WAY = (
     "deadline_at",
     "sla_at",
     "escalated",
+    "lapsed",
     "closed_at",
 )
 

@@ -19,13 +19,15 @@ from approvals.course import Course
 from approvals.errors import TooManyPending
 from approvals.models import ApprovalRequest, Stage
 from approvals.services import replay, storage
-from governance import canonical
+from governance import canonical, locks
 from governance.ledger import Actor, Kind
 from governance.models import Action, Agent, Status
 from policies import lookbacks
 from policies.engine import Verdict
 from policies.rules import Stage as Terms
 
+# More than ever submit at the same time.
+NEAR_THE_CAP = 200
 STATUS = {
     "ALLOW": Status.ALLOWED,
     "BLOCK": Status.BLOCKED,
@@ -83,7 +85,7 @@ def _create(agent: Agent, proposal: Proposal, judged: judgement.Judged) -> Cours
         trace=verdict.trace,
     )
     if action.status == Status.PENDING:
-        _check_cap(agent)
+        _check_cap(agent, at)
         _ask(course, verdict, at)
     else:
         kind = Kind.ALLOWED if action.status == Status.ALLOWED else Kind.BLOCKED
@@ -124,9 +126,15 @@ def _action(
     )
 
 
-def _check_cap(agent: Agent) -> None:
-    waiting = Action.objects.of(agent).pending().count()
-    if waiting >= settings.MAX_PENDING_PER_AGENT:
+def _check_cap(agent: Agent, at: datetime) -> None:
+    """Refuse one more than people can be asked. Near the cap, one at a time."""
+    cap = settings.MAX_PENDING_PER_AGENT
+    rows = Action.objects.of(agent).waiting_at(at)
+    waiting = rows.count()
+    if waiting >= cap - NEAR_THE_CAP:
+        locks.keyed([f"pending:{agent.pk}"])
+        waiting = rows.count()
+    if waiting >= cap:
         raise TooManyPending(
             f"{waiting} actions of this agent wait for people already. "
             "Wait for some of them, or cancel what is no longer needed.",

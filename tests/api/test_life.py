@@ -474,3 +474,37 @@ def test_the_list_takes_the_same_number_of_queries(api: AgentClient) -> None:
 
     assert len(api.get("/actions").json()["results"]) == 11
     assert queries() == for_one
+
+
+def test_the_list_is_narrowed_by_what_silence_has_decided(api: AgentClient) -> None:
+    ended = [api.submit(75, expires_in=60)["id"] for _ in range(3)]
+    waiting = [api.submit(75)["id"] for _ in range(3)]
+
+    def found(status: str, limit: int) -> list[str]:
+        path = f"/actions?status={status}&limit={limit}"
+        return [action["id"] for action in api.get(path).json()["results"]]
+
+    with clock.shifted(timedelta(seconds=61)):
+        assert found("pending", 10) == waiting[::-1]
+        assert found("expired", 2) == ended[:0:-1]
+        assert found("expired", 10) == ended[::-1]
+    # Looking has saved nothing
+    assert Action.objects.pending().count() == 6
+
+
+def test_what_silence_has_ended_does_not_count_as_waiting(
+    api: AgentClient, settings: Any
+) -> None:
+    settings.MAX_PENDING_PER_AGENT = 1
+    api.submit(75, expires_in=60)
+    assert api.submit(75)["code"] == "too_many_pending"
+
+    with clock.shifted(timedelta(seconds=61)):
+        assert api.submit(75)["status"] == "pending"
+
+
+def test_a_bad_digest_is_pointed_at(api: AgentClient) -> None:
+    asked = api.submit(20)
+    response = api.post(f"/actions/{asked['id']}/consume", {"digest": "x"})
+
+    assert response.json()["errors"][0]["path"] == "/digest"

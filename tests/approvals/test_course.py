@@ -226,3 +226,12 @@ def test_conditions_of_all_approvers_are_collected_once() -> None:
     vote(agreed, BOB, conditions=("Before noon.", "Once only."))
 
     assert agreed.conditions() == ["Before noon.", "Once only."]
+
+
+def test_at_the_same_moment_the_agents_own_end_comes_first() -> None:
+    terms = stage(1, on_timeout="approve", auto_approve_max_risk=100)
+    silent = course(terms)
+    silent.action.expires_at = T0 + 4 * HOUR
+    silent.lapse(T0 + 5 * HOUR)
+
+    assert silent.action.status == Status.EXPIRED

@@ -292,3 +292,32 @@ def test_a_stale_copy_is_not_trusted(
     assert stale.closed_at is None
     with pytest.raises(NotOpen):
         decide(stale, bob)
+
+
+def test_an_approval_that_counts_no_more_is_not_reported(
+    agent: Agent, managers: Group, alice: User, bob: User
+) -> None:
+    request = ask(agent, {"name": "Two", "groups": [managers.name], "approvals": 2})
+    decide(request, alice)
+    alice.groups.clear()
+    decide(request, bob)
+
+    course = storage.read(request.action_id)
+    assert course.action.status == Status.PENDING
+    assert [vote.by for vote in course.approvers(course.stages[0])] == ["bob"]
+
+
+def test_a_person_of_two_groups_is_not_used_up_where_another_would_do(
+    agent: Agent, managers: Group, finance: Group, alice: User
+) -> None:
+    both = make_user("both", managers, finance)
+    request = ask(
+        agent,
+        {"name": "Manager", "groups": [managers.name], "step": 1},
+        {"name": "Finance", "groups": [finance.name], "step": 1},
+    )
+    # Only this person could ever speak for finance.
+    decide(request, both)
+    assert states(request) == ["open", "approved"]
+
+    assert decide(request, alice).status == Status.APPROVED

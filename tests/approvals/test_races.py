@@ -23,7 +23,8 @@ from approvals.course import Course
 from approvals.errors import AlreadyConsumed, NotAllowed, NotCancellable
 from approvals.models import ApprovalRequest, Vote
 from approvals.services import Proposal, review
-from governance import clock
+from governance import clock, keys
+from governance import services as governance
 from governance.errors import Refused
 from governance.models import Action, Agent, User
 from policies import engine
@@ -271,3 +272,39 @@ def pass_deadline(course: Course, late: Event) -> None:
     while clock.now() <= course.action.deadline_at:
         late.wait(timeout=0.05)
     late.set()
+
+
+@pytest.mark.parametrize("what", ["suspend", "revoke"])
+def test_nothing_is_spent_after_the_agent_was_stopped(
+    agent: Agent, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    action = submit(agent, refund(20)).action
+    key = keys.verify(governance.issue_key(agent))
+    stop = {
+        "suspend": lambda: governance.suspend(agent),
+        "revoke": lambda: governance.revoke_key(key),
+    }[what]
+    spending, stopped = Event(), Event()
+    blocked_now = judgement.blocked_now
+
+    def slowly(*args: Any) -> Any:
+        spending.set()
+        # Whoever stops the agent now has to wait until this is over.
+        assert not stopped.wait(timeout=0.7)
+        return blocked_now(*args)
+
+    def stop_it() -> None:
+        spending.wait(timeout=5)
+        stop()
+        stopped.set()
+
+    monkeypatch.setattr(judgement, "blocked_now", slowly)
+    spent, _ = at_once(
+        lambda: services.consume(action.pk, agent, action.digest, key=key), stop_it
+    )
+    assert isinstance(spent, Course)
+    assert stopped.is_set()
+
+    monkeypatch.setattr(judgement, "blocked_now", blocked_now)
+    with pytest.raises((keys.Suspended, keys.InvalidKey)):
+        services.consume(action.pk, agent, action.digest, key=key)

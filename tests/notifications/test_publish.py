@@ -21,6 +21,8 @@ from governance.models import Agent, Event, PendingEvent, User
 from notifications import audience, outbox
 from notifications.jobs import publish_events
 from notifications.models import Delivery
+from policies import services as rules
+from policies.bodies import Subject
 from tests.cast import AgentClient, make_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("refund_rules")]
@@ -115,6 +117,19 @@ def test_each_mark_of_the_clock_is_told(
         ("carol", IN_APP),
     ]
     assert told(Kind.EXPIRED) == [("alice", IN_APP), ("carol", IN_APP)]
+
+
+def test_a_decision_by_silence_is_told_like_any_other(
+    api: AgentClient, managers: Group, alice: User
+) -> None:
+    terms = {"timeout": "1h", "on_timeout": "approve", "auto_approve_max_risk": 100}
+    stage = {"name": "Manager", "groups": [managers.name], **terms}
+    rules.save(Subject.FLOW, {"name": "managers", "stages": [stage]})
+    api.submit()
+    pass_time(minutes=61)
+
+    assert told(Kind.APPROVED) == [("alice", IN_APP)]
+    assert not PendingEvent.objects.exists()
 
 
 def test_who_has_answered_is_not_asked_again(

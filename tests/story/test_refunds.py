@@ -267,3 +267,23 @@ def test_waiting_asks_no_less_than_reading(
         answer = api.get(f"/actions/{asked['id']}?{query}", headers={"Host": host})
 
     assert answer.status_code == status
+
+
+def test_whoever_sends_slowly_holds_up_nobody(installation: Installation) -> None:
+    address = urlsplit(installation.url)
+    assert address.hostname
+    assert address.port
+    head = b"POST /admin/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n"
+    wires = [
+        socket.create_connection((address.hostname, address.port), 10)
+        for _ in range(20)
+    ]
+    try:
+        for wire in wires:
+            wire.sendall(head + b"Content-Type: text/plain\r\n\r\nx")
+        time.sleep(0.5)
+        with installation.api as api:
+            assert ask(api, 20)["status"] == "allowed"
+    finally:
+        for wire in wires:
+            wire.close()

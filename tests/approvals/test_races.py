@@ -280,10 +280,6 @@ def test_nothing_is_spent_after_the_agent_was_stopped(
 ) -> None:
     action = submit(agent, refund(20)).action
     key = keys.verify(governance.issue_key(agent))
-    stop = {
-        "suspend": lambda: governance.suspend(agent),
-        "revoke": lambda: governance.revoke_key(key),
-    }[what]
     spending, stopped = Event(), Event()
     blocked_now = judgement.blocked_now
 
@@ -295,7 +291,10 @@ def test_nothing_is_spent_after_the_agent_was_stopped(
 
     def stop_it() -> None:
         spending.wait(timeout=5)
-        stop()
+        if what == "suspend":
+            governance.suspend(agent)
+        else:
+            governance.revoke_key(key)
         stopped.set()
 
     monkeypatch.setattr(judgement, "blocked_now", slowly)

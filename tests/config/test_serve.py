@@ -58,7 +58,7 @@ def test_it_survives_what_kills_its_children(served: Serving, database: str) -> 
     served.family()
     served.signal_group(signal.SIGTERM)
     eventually(served.is_gone, within=15)
-    assert served.process.returncode == 0
+    assert served.process.wait(timeout=5) == 0
 
 
 def test_nothing_outlives_it_even_when_it_is_killed(

@@ -3,12 +3,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whoever reads along through a pipe sees each line when it is written.
+        sys.stdout.reconfigure(line_buffering=True)
 
     from django.core.management import execute_from_command_line
 

@@ -89,7 +89,8 @@ def serving(directory: Path, **env: str) -> Iterator[Serving]:
         process = subprocess.Popen(
             [sys.executable, "manage.py", "serve", "--port", "0"],
             cwd=ROOT,
-            env={**os.environ, **env},
+            # Their own: what is set here must not hide that output gets stuck.
+            env={**os.environ, "PYTHONUNBUFFERED": "", **env},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

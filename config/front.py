@@ -24,6 +24,7 @@ from rest_framework.renderers import JSONRenderer
 
 from approvals.api.authentication import key_of
 from approvals.api.representation import action_data
+from approvals.api.views import MAX_WAIT
 from approvals.hub import Hub
 from approvals.services import storage
 from config import api
@@ -40,7 +41,6 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 API = "/api/"
 ACTION = re.compile(r"\A/api/v1/actions/([0-9a-f-]{36})\Z")
 WAIT = re.compile(rb"\Await=(\d{1,100})\Z")
-MAX_WAIT = 60
 MAX_BODY_SECONDS = 20
 MAX_CONSOLE_BYTES = 1024 * 1024
 # Beyond this many a call is answered at once, as if it had not asked to wait.

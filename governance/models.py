@@ -62,11 +62,6 @@ class Agent(models.Model):
         return self.name
 
 
-class AgentKeyQuerySet(models.QuerySet["AgentKey"]):
-    def live(self, at: datetime) -> Self:
-        return self.filter(Q(expires_at=None) | Q(expires_at__gt=at), revoked_at=None)
-
-
 class AgentKey(models.Model):
     """A key an agent proves itself with. The secret is shown once and never stored."""
 
@@ -80,8 +75,6 @@ class AgentKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, editable=False)
     last_used_at = models.DateTimeField(null=True, editable=False)
-
-    objects = AgentKeyQuerySet.as_manager()
 
     class Meta:
         ordering = ["agent", "-created_at"]

@@ -67,8 +67,8 @@ def read(pk: UUID) -> Course:
 
 def lock(pk: UUID) -> Course:
     """Return the course with its action's row locked until the transaction ends."""
-    Action.objects.select_for_update(no_key=True).get(pk=pk)
-    return read(pk)
+    rows = Action.objects.select_for_update(no_key=True, of=("self",))
+    return courses(rows.filter(pk=pk))[0]
 
 
 def save(course: Course, *, at: datetime, before: str, in_time: bool = False) -> None:

@@ -83,16 +83,8 @@ class ActorFilter(DropdownFilter):  # type: ignore[misc]
         return rows.filter(actor_id=pk) if pk else rows
 
 
-class StoryInline(ReadOnly, TabularInline):  # type: ignore[misc]
-    """What happened to one action, in its order."""
-
-    model = Event
-    fields = ["when", "what", "who", "details"]
-    readonly_fields = fields
-    ordering = ["id"]
-    verbose_name_plural = "story"
-    extra = 0
-    hide_title = True
+class Told:
+    """What every table of events shows."""
 
     @admin.display(description="when")
     def when(self, event: Event) -> SafeString:
@@ -105,6 +97,18 @@ class StoryInline(ReadOnly, TabularInline):  # type: ignore[misc]
     @admin.display(description="who")
     def who(self, event: Event) -> str:
         return event.actor_name or event.actor_kind
+
+
+class StoryInline(Told, ReadOnly, TabularInline):  # type: ignore[misc]
+    """What happened to one action, in its order."""
+
+    model = Event
+    fields = ["when", "what", "who", "details"]
+    readonly_fields = fields
+    ordering = ["id"]
+    verbose_name_plural = "story"
+    extra = 0
+    hide_title = True
 
     @admin.display(description="details")
     def details(self, event: Event) -> str:
@@ -207,7 +211,7 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ["when", "what", "who", "about", "details"]
     list_filter = [
         KindFilter,
@@ -238,18 +242,6 @@ class EventAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             return queryset.filter(action=pk), False
         named = Q(actor_name=search_term) | Q(agent__name=search_term)
         return queryset.filter(named | Q(stream=search_term)), False
-
-    @admin.display(description="when")
-    def when(self, event: Event) -> SafeString:
-        return instant(event.at)
-
-    @admin.display(description="what")
-    def what(self, event: Event) -> str:
-        return words.kind(event.kind)
-
-    @admin.display(description="who")
-    def who(self, event: Event) -> str:
-        return event.actor_name or event.actor_kind
 
     @admin.display(description="about")
     def about(self, event: Event) -> str | SafeString:

@@ -192,6 +192,5 @@ def _said(course: Course) -> str:
         case Status.CHANGES_REQUESTED:
             led_to = "Sent back to the agent for changes"
         case _:
-            got, needed = words.progress(course)
-            led_to = f"Your approval counts, {got} of {needed}"
+            led_to = f"Your word counts, {words.progress(course)}"
     return f"{led_to}: {course.request}"

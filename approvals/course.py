@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from approvals import quorum
 from approvals.models import ApprovalRequest, Stage, Vote
 from governance.ledger import SYSTEM, Actor, Kind
-from governance.models import GRANTED, Action, Status, User
+from governance.models import GRANTED, Action, Status
+from policies import calendars
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Course:
     def approvers(self, stage: Stage) -> list[Vote]:
         """Return the approvals that count at this stage."""
         given = self._approvals(stage)
-        return [vote for vote in given if vote.person_id not in stage.lapsed]
+        return [vote for vote in given if vote.seat_id not in stage.lapsed]
 
     def _approvals(self, stage: Stage) -> list[Vote]:
         return [
@@ -93,17 +94,27 @@ class Course:
             stage=stage.name,
             comment=vote.comment,
             conditions=vote.conditions,
+            checks=vote.checks,
+            proposed_params=vote.proposed_params,
             via=vote.via,
         )
-        final = quorum.verdict([vote.verdict])
-        if final == Vote.Verdict.REJECT:
-            self._settle(Status.REJECTED, Kind.REJECTED, vote.at, actor)
-        elif final == Vote.Verdict.REQUEST_CHANGES:
+        if vote.verdict == Vote.Verdict.REQUEST_CHANGES:
             self._settle(
                 Status.CHANGES_REQUESTED, Kind.CHANGES_REQUESTED, vote.at, actor
             )
-        else:
+        elif vote.verdict == Vote.Verdict.APPROVE:
             self._approve(stage, vote.at, actor, rightful)
+        elif quorum.is_rejected(stage.rejections, self.rejecters(stage, rightful)):
+            self._settle(Status.REJECTED, Kind.REJECTED, vote.at, actor)
+
+    def rejecters(self, stage: Stage, rightful: Mapping[int, Set[int]]) -> Set[int]:
+        """Return who rejected here and may still: one more may be needed."""
+        said = {
+            vote.seat_id
+            for vote in self.votes
+            if vote.stage_id == stage.pk and vote.verdict == Vote.Verdict.REJECT
+        }
+        return rightful.get(stage.pk, set()) & said
 
     # What the clock brings
 
@@ -135,30 +146,34 @@ class Course:
                 marks.append((action.expires_at, stage, "agent"))
             if stage.sla_at:
                 marks.append((stage.sla_at, stage, "sla"))
-            if stage.deadline_at:
-                marks.append((stage.deadline_at, stage, "deadline"))
+            if ahead := next_moment(stage):
+                marks.append((ahead, stage, "silence"))
         return min(marks, key=lambda mark: mark[0], default=None)
 
     def _silence(self, stage: Stage, at: datetime) -> None:
-        """Nobody spoke in time: do what the stage says about that."""
-        rule = stage.on_timeout
-        if rule == "escalate" and not stage.escalated:
-            self._escalate(stage, at)
-        elif rule == "hold":
-            stage.deadline_at = None
-            self._say(Kind.HELD, at, stage=stage.name)
-        elif rule == "approve" and self._may_approve_itself(stage):
-            self._approve_by_silence(stage, at)
-        else:
-            self._expire(at, f"nobody decided at the stage {stage.name} in time")
+        """Nobody spoke in time: take the next step of what the stage says about that."""
+        step = stage.steps_left()[0]
+        stage.silent_steps += 1
+        _look_ahead(stage)
+        match step["do"]:
+            case "remind":
+                self._say(Kind.REMINDED, at, stage=stage.name)
+            case "escalate":
+                self._escalate(stage, step["groups"], at)
+            case "hold":
+                self._say(Kind.HELD, at, stage=stage.name)
+            case "approve" if self._may_approve_itself(step["max_risk"]):
+                self._approve_by_silence(stage, at)
+            case _:
+                self._expire(at, f"nobody decided at the stage {stage.name} in time")
 
-    def _escalate(self, stage: Stage, at: datetime) -> None:
-        """Ask further groups as well, and give them the same time again."""
+    def _escalate(
+        self, stage: Stage, further: Sequence[dict[str, Any]], at: datetime
+    ) -> None:
+        """Ask further groups as well."""
         present = {group["id"] for group in stage.groups}
-        added = [group for group in stage.escalate_to if group["id"] not in present]
+        added = [group for group in further if group["id"] not in present]
         stage.groups = [*stage.groups, *added]
-        stage.escalated = True
-        stage.deadline_at = at + stage.timeout if stage.timeout else None
         self._say(
             Kind.ESCALATED,
             at,
@@ -166,9 +181,8 @@ class Course:
             groups=[group["name"] for group in added],
         )
 
-    def _may_approve_itself(self, stage: Stage) -> bool:
+    def _may_approve_itself(self, limit: int | None) -> bool:
         """Silence may only approve what is low in risk and was understood in full."""
-        limit = stage.auto_approve_max_risk
         request = self.request
         return (
             request is not None
@@ -216,7 +230,7 @@ class Course:
         self._advance(at, actor)
 
     def _is_carried(self, stage: Stage, rightful: Mapping[int, Set[int]]) -> bool:
-        approvers = {vote.person_id for vote in self._approvals(stage)}
+        approvers = {vote.seat_id for vote in self._approvals(stage)}
         by_silence = None in approvers
         counting = approvers & rightful.get(stage.pk, set())
         stage.lapsed = sorted(approvers - counting - {None})
@@ -238,8 +252,19 @@ class Course:
     def _open(self, stage: Stage, at: datetime) -> None:
         stage.state = Stage.State.OPEN
         stage.opened_at, stage.closed_at = at, None
-        stage.deadline_at = at + stage.timeout if stage.timeout else None
-        stage.sla_at = at + stage.sla if stage.sla else None
+        calendar = calendars.from_data(stage.calendar)
+        stage.sla_at = calendars.after(calendar, at, stage.sla) if stage.sla else None
+        stage.silent_steps = 0
+        stage.silence = [
+            {
+                **step,
+                "at": calendars.after(
+                    calendar, at, timedelta(seconds=step["after"])
+                ).isoformat(),
+            }
+            for step in stage.silence
+        ]
+        _look_ahead(stage)
         self._say(
             Kind.STAGE_OPENED,
             at,
@@ -252,7 +277,7 @@ class Course:
     def _close(self, stage: Stage, state: Stage.State, at: datetime) -> None:
         stage.state = state
         stage.closed_at = at
-        stage.deadline_at = stage.sla_at = None
+        stage.deadline_at = stage.sla_at = stage.remind_at = None
         self._say(Kind.STAGE_CLOSED, at, stage=stage.name, state=str(state))
 
     def _expire(self, at: datetime, why: str) -> None:
@@ -286,6 +311,11 @@ class Course:
                 found.update(dict.fromkeys(vote.conditions))
         return list(found)
 
+    def progress(self) -> tuple[int, int]:
+        """Return how many approvals are in, and how many it takes."""
+        got = sum(min(len(self.approvers(s)), s.needed) for s in self.stages)
+        return got, sum(stage.needed for stage in self.stages)
+
     def _reckon(self) -> None:
         """Work out when silence decides next, and when the clock next has work."""
         action = self.action
@@ -296,6 +326,7 @@ class Course:
         deadlines = [stage.deadline_at for stage in stages] + [action.expires_at]
         action.deadline_at = min(filter(None, deadlines), default=None)
         marks = [stage.sla_at for stage in stages] + [action.deadline_at]
+        marks += [stage.remind_at for stage in stages]
         action.due_at = min(filter(None, marks), default=None)
 
     def _say(
@@ -304,13 +335,31 @@ class Course:
         self.happenings.append(Happening(kind, at, actor, data))
 
 
-def eligible(
-    stages: Sequence[Stage], person: User, rightful: Mapping[int, Set[int]]
-) -> Stage | None:
-    """Return the open stage on which this person's vote counts, if any.
+def next_moment(stage: Stage) -> datetime | None:
+    """Return when silence takes its next step here, be it a reminder."""
+    left = stage.steps_left()
+    return datetime.fromisoformat(left[0]["at"]) if left else None
 
-    Of several the one that the fewest others could satisfy: so nobody is used up where
-    somebody else would do.
+
+def _look_ahead(stage: Stage) -> None:
+    """Work out when silence next reminds, and when it next decides."""
+    ahead = next_moment(stage)
+    step = stage.next_step()
+    stage.deadline_at = datetime.fromisoformat(step["at"]) if step else None
+    stage.remind_at = ahead if ahead != stage.deadline_at else None
+
+
+def eligible(
+    stages: Sequence[Stage], seats: Sequence[int], rightful: Mapping[int, Set[int]]
+) -> tuple[Stage, int] | None:
+    """Return the open stage on which a vote counts, and whose right it uses, if any.
+
+    ``seats`` are the rights a person holds, their own first. Of several stages the one
+    that the fewest others could satisfy: so nobody is used up where somebody else would
+    do.
     """
-    fitting = [s for s in stages if s.is_open() and person.pk in rightful[s.pk]]
-    return min(fitting, key=lambda stage: len(rightful[stage.pk]), default=None)
+    for seat in seats:
+        fitting = [s for s in stages if s.is_open() and seat in rightful[s.pk]]
+        if fitting:
+            return min(fitting, key=lambda stage: len(rightful[stage.pk])), seat
+    return None

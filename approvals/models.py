@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Self
+from datetime import datetime
+from typing import Any, Self
 
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
-from governance.models import Action, User, uuid7
+from governance.models import Action, Agent, User, uuid7
 
 DECIDE = "decide_approvalrequest"
 VIEW = "view_approvalrequest"
 VIEW_ALL = "view_all_approvalrequest"
+REJUDGE = "rejudge_approvalrequest"
 
 
 class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
@@ -71,6 +73,8 @@ class ApprovalRequest(models.Model):
         CHANGES_REQUESTED = "changes_requested"
         EXPIRED = "expired"
         CANCELLED = "cancelled"
+        # Judged again, by other rules: another request took its place, or none.
+        SUPERSEDED = "superseded"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     action = models.ForeignKey(Action, models.PROTECT, related_name="requests")
@@ -88,6 +92,17 @@ class ApprovalRequest(models.Model):
     closed_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=17, choices=Outcome, blank=True)
     conditions = models.JSONField(default=list)
+    # The rules that judged it, and what those of a later revision would say instead.
+    rules_revision = models.PositiveBigIntegerField(default=0)
+    drift = models.JSONField(null=True)
+    drift_revision = models.PositiveBigIntegerField(null=True)
+    # Who is looking at it, so that two people need not.
+    claimed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    claimed_at = models.DateTimeField(null=True)
+    # What let it through without the approvals it needed.
+    broken_glass = models.ForeignKey(
+        "BreakGlass", models.PROTECT, null=True, related_name="requests"
+    )
     # Every group that any stage names: they may look, before and after their turn.
     asked = models.ManyToManyField(Group, related_name="+")
 
@@ -111,6 +126,7 @@ class ApprovalRequest(models.Model):
         permissions = [
             (DECIDE, "Can decide this request"),
             (VIEW_ALL, "Can view every request"),
+            (REJUDGE, "Can have waiting requests judged again"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -149,17 +165,26 @@ class Stage(models.Model):
     # [{"id": 3, "name": "finance"}]: the id routes, the name is what it was called.
     groups = models.JSONField(default=list)
     needed = models.PositiveSmallIntegerField()
+    # How many people must reject before the stage does.
+    rejections = models.PositiveSmallIntegerField(default=1)
     sla = models.DurationField(null=True)
-    timeout = models.DurationField(null=True)
-    on_timeout = models.CharField(max_length=8)
-    escalate_to = models.JSONField(default=list)
-    auto_approve_max_risk = models.PositiveSmallIntegerField(null=True)
+    # What silence does, step by step: [{"after": seconds, "do": "escalate", "groups":
+    # [{"id", "name"}], "max_risk": null, "at": "2026-…"}]. "at" is there once it is open.
+    silence = models.JSONField(default=list)
+    # How many of these steps have been taken.
+    silent_steps = models.PositiveSmallIntegerField(default=0)
+    # The working hours that its times count, as a policy file writes them.
+    calendar = models.JSONField(null=True)
+    # Further groups that may be given the stage.
+    reassign_to = models.JSONField(default=list)
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     opened_at = models.DateTimeField(null=True)
+    # When silence decides next. Null while it may wait for ever.
     deadline_at = models.DateTimeField(null=True)
+    # When people are reminded next.
+    remind_at = models.DateTimeField(null=True)
     sla_at = models.DateTimeField(null=True)
-    escalated = models.BooleanField(default=False)
-    # Who approved, and has lost the right to since: keys of people.
+    # Whose approval no longer counts, as they have lost the right: keys of people.
     lapsed = models.JSONField(default=list)
     closed_at = models.DateTimeField(null=True)
 
@@ -187,6 +212,15 @@ class Stage(models.Model):
     def is_open(self) -> bool:
         return self.state == self.State.OPEN
 
+    def steps_left(self) -> list[dict[str, Any]]:
+        """What silence still does, in order."""
+        left: list[dict[str, Any]] = self.silence[self.silent_steps :]
+        return left
+
+    def next_step(self) -> dict[str, Any] | None:
+        """What silence decides next; reminding decides nothing."""
+        return next((s for s in self.steps_left() if s["do"] != "remind"), None)
+
 
 class Vote(models.Model):
     """What one person, or the system on silence, said to one request."""
@@ -198,13 +232,20 @@ class Vote(models.Model):
 
     request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="votes")
     stage = models.ForeignKey(Stage, models.PROTECT, related_name="votes")
-    # Null when silence decided.
+    # Null when silence decided, or broken glass.
     person = models.ForeignKey(User, models.PROTECT, null=True, related_name="votes")
-    by = models.CharField(max_length=150)
+    # Whose right it was: somebody else's, when the person stood in for them.
+    seat = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    by = models.CharField(max_length=310)
     verdict = models.CharField(max_length=15, choices=Verdict)
     comment = models.TextField(blank=True)
+    # Sentences for the agent to keep to.
     conditions = models.JSONField(default=list)
-    via = models.CharField(max_length=10)
+    # What must hold when it runs: [{"text", "expression"}].
+    checks = models.JSONField(default=list)
+    # With a request for changes: the parameters the reviewer would agree to.
+    proposed_params = models.JSONField(null=True)
+    via = models.CharField(max_length=12)
     at = models.DateTimeField()
 
     append_only = True
@@ -218,6 +259,16 @@ class Vote(models.Model):
                 fields=["request", "person"],
                 condition=Q(person__isnull=False),
             ),
+            models.UniqueConstraint(
+                name="vote_once_per_seat",
+                fields=["request", "seat"],
+                condition=Q(seat__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="vote_of_a_person_has_a_seat",
+                condition=Q(person=None, seat=None)
+                | Q(person__isnull=False, seat__isnull=False),
+            ),
             models.CheckConstraint(
                 name="vote_verdict_is_known",
                 condition=Q(verdict__in=["approve", "reject", "request_changes"]),
@@ -226,6 +277,152 @@ class Vote(models.Model):
 
     def __str__(self) -> str:
         return f"{self.by}: {self.verdict}"
+
+
+class DelegationQuerySet(models.QuerySet["Delegation"]):
+    def active(self, at: datetime) -> Self:
+        return self.filter(starts_at__lte=at, ends_at__gt=at, ended_at=None)
+
+
+class Delegation(models.Model):
+    """A person hands their queue to another for a time."""
+
+    person = models.ForeignKey(User, models.PROTECT, related_name="handed_over")
+    to = models.ForeignKey(User, models.PROTECT, related_name="stands_in")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    reason = models.CharField(max_length=500, blank=True)
+    created_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField()
+    # Taken back before its time.
+    ended_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+
+    objects = DelegationQuerySet.as_manager()
+    frozen = ("person", "to", "starts_at", "ends_at", "created_by", "created_at")
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ["view"]
+        permissions = [("delegate_for_others", "Can hand over the queue of others")]
+        constraints = [
+            models.CheckConstraint(
+                name="delegation_is_to_somebody_else", condition=~Q(person=F("to"))
+            ),
+            models.CheckConstraint(
+                name="delegation_ends_after_it_starts",
+                condition=Q(ends_at__gt=F("starts_at")),
+            ),
+        ]
+        indexes = [
+            # Whom does this person stand in for?
+            models.Index(
+                name="delegation_to",
+                fields=["to", "ends_at"],
+                condition=Q(ended_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.to} for {self.person}"
+
+
+class Snooze(models.Model):
+    """Not now: one person's queue leaves a request out until then."""
+
+    request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="+")
+    person = models.ForeignKey(User, models.PROTECT, related_name="+")
+    until = models.DateTimeField()
+
+    class Meta:
+        default_permissions = []
+        constraints = [
+            models.UniqueConstraint(
+                name="snooze_once_per_person", fields=["request", "person"]
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id}: {self.request_id}"
+
+
+class BreakGlassQuerySet(models.QuerySet["BreakGlass"]):
+    def active(self, at: datetime) -> Self:
+        return self.filter(started_at__lte=at, ends_at__gt=at, ended_at=None)
+
+
+class BreakGlass(models.Model):
+    """One person answers for letting things through without approval, for a short time.
+
+    It waives approvals. What a policy blocks, or somebody has frozen, stays stopped.
+    """
+
+    person = models.ForeignKey(User, models.PROTECT, related_name="+")
+    reason = models.CharField(max_length=500)
+    # Null: of every agent.
+    agent = models.ForeignKey(Agent, models.PROTECT, null=True, related_name="+")
+    pattern = models.CharField(max_length=100)
+    started_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    ended_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    ended_at = models.DateTimeField(null=True)
+
+    objects = BreakGlassQuerySet.as_manager()
+    frozen = ("person", "reason", "agent", "pattern", "started_at", "ends_at")
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "break-glass"
+        verbose_name_plural = "break-glass"
+        default_permissions = ["view"]
+        permissions = [("break_glass", "Can break the glass")]
+        constraints = [
+            models.CheckConstraint(
+                name="break_glass_ends_after_it_starts",
+                condition=Q(ends_at__gt=F("started_at")),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.pattern}"
+
+
+class BypassReview(models.Model):
+    """What ran without approval, and what somebody else says to it afterwards."""
+
+    class Verdict(models.TextChoices):
+        JUSTIFIED = "justified"
+        UNJUSTIFIED = "unjustified"
+
+    request = models.OneToOneField(
+        ApprovalRequest, models.PROTECT, related_name="bypass_review"
+    )
+    opened_at = models.DateTimeField()
+    reviewed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    reviewed_at = models.DateTimeField(null=True)
+    verdict = models.CharField(max_length=11, choices=Verdict, blank=True)
+    comment = models.TextField(blank=True)
+
+    frozen = ("request", "opened_at")
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name = "review after break-glass"
+        verbose_name_plural = "reviews after break-glass"
+        default_permissions = ["view"]
+        constraints = [
+            models.CheckConstraint(
+                name="bypass_review_is_by_somebody",
+                condition=Q(verdict="", reviewed_by=None, reviewed_at=None)
+                | (
+                    ~Q(verdict="")
+                    & Q(reviewed_by__isnull=False, reviewed_at__isnull=False)
+                ),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.request)
 
 
 class RequestGroupPermission(GroupObjectPermissionBase):

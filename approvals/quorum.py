@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from approvals.models import Stage, Vote
+from approvals.models import Stage
 
 
 def is_met(needed: int, approvers: Iterable[object]) -> bool:
@@ -12,17 +12,13 @@ def is_met(needed: int, approvers: Iterable[object]) -> bool:
     return len(set(approvers)) >= needed
 
 
-def verdict(votes: Iterable[str]) -> str | None:
-    """Return the verdict that ends a request at once, if any vote carries one.
+def is_rejected(rejections: int, rejecting: Iterable[object]) -> bool:
+    """Whether so many different people rejected that the stage does.
 
-    One rejection settles it, however many people approved: a reviewer who sees a
-    problem must not be outvoted.
+    By default one is enough, however many approved: a reviewer who sees a problem must
+    not be outvoted.
     """
-    said = set(votes)
-    for final in (Vote.Verdict.REJECT, Vote.Verdict.REQUEST_CHANGES):
-        if final in said:
-            return final
-    return None
+    return len(set(rejecting)) >= rejections
 
 
 def next_step(states: Mapping[int, Iterable[str]]) -> int | None:

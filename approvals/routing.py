@@ -7,6 +7,7 @@ it closes, the grant is withdrawn. A person's queue is one query on those rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
@@ -51,6 +52,11 @@ def may_see_as_decider(person: User, request: ApprovalRequest) -> bool:
     if not person.is_active:
         return False
     return ApprovalRequest.objects.to_decide(person).filter(pk=request.pk).exists()
+
+
+def seats(person: User, at: datetime) -> list[int]:
+    """Return whose right to decide this person may use, by key: their own first."""
+    return [person.pk]
 
 
 def members(stages: Sequence[Stage], owner: User | None) -> dict[int, set[int]]:

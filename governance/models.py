@@ -88,6 +88,41 @@ class AgentKey(models.Model):
         )
 
 
+class FreezeQuerySet(models.QuerySet["Freeze"]):
+    def active(self) -> Self:
+        return self.filter(thawed_at=None)
+
+
+class Freeze(models.Model):
+    """A stop button that is pressed: nothing its pattern covers is submitted or spent."""
+
+    pattern = models.CharField(max_length=100, help_text="* stops everything.")
+    reason = models.CharField(max_length=500)
+    frozen_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    frozen_at = models.DateTimeField()
+    thawed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    thawed_at = models.DateTimeField(null=True)
+    thaw_reason = models.CharField(max_length=500, blank=True)
+
+    objects = FreezeQuerySet.as_manager()
+    frozen = ("pattern", "reason", "frozen_by", "frozen_at")
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ["view"]
+        permissions = [("freeze_actions", "Can freeze and thaw actions")]
+        constraints = [
+            models.UniqueConstraint(
+                name="freeze_once_at_a_time",
+                fields=["pattern"],
+                condition=Q(thawed_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.pattern
+
+
 class ActionType(models.Model):
     """What the catalogue knows about one kind of action."""
 

@@ -92,14 +92,17 @@ def _silence(action: Action, stages: list[Stage]) -> str:
     stage = due[0] if due else None
     if stage is None or action.expires_at == action.deadline_at:
         return "it expires"
-    if stage.on_timeout == "escalate" and not stage.escalated:
-        groups = [group["name"] for group in stage.escalate_to]
-        return f"{either(groups)} will be asked as well"
-    if stage.on_timeout == "hold":
+    step = stage.next_step()
+    if step is None or step["do"] == "hold":
         return "it goes on waiting"
-    if stage.on_timeout == "approve":
-        return f"it is approved if the risk is at most {stage.auto_approve_max_risk}"
-    return "it expires"
+    match step["do"]:
+        case "escalate":
+            groups = [group["name"] for group in step["groups"]]
+            return f"{either(groups)} will be asked as well"
+        case "approve":
+            return f"it is approved if the risk is at most {step['max_risk']}"
+        case _:
+            return "it expires"
 
 
 def _block(value: Any) -> str:

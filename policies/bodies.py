@@ -6,11 +6,12 @@ keep, what plans compare, and what ``policies.rows`` stores.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from governance import text_safety
+from governance import canonical, text_safety
 from governance.errors import Problem
 from policies import durations, fields, rules
 from policies.fields import Field, Form, Unfit
@@ -41,7 +42,28 @@ STAGE: Form = {
     "on_timeout": Field(fields.one_of(rules.OnTimeout), "reject"),
     "escalate_to": Field(fields.sorted_list_of(fields.text(150)), []),
     "auto_approve_max_risk": Field(_percent, None),
+    "rejections": Field(fields.whole(1, 100), 1),
+    "silence": Field(fields.list_of(lambda raw: _silence(raw), distinct=False), []),
+    "calendar": Field(fields.lookback_name, None),
+    "reassign_to": Field(fields.sorted_list_of(fields.text(150)), []),
 }
+SILENCE: Form = {
+    "after": Field(fields.duration),
+    "do": Field(fields.one_of(rules.Do)),
+    "to": Field(fields.sorted_list_of(fields.text(150)), []),
+    "max_risk": Field(_percent, None),
+}
+
+
+def _silence(raw: Any) -> Body:
+    step = fields.read_form(SILENCE, raw)
+    problems = [
+        *_only_with(step, "to", step["do"] == rules.Do.ESCALATE, "do: escalate"),
+        *_only_with(step, "max_risk", step["do"] == rules.Do.APPROVE, "do: approve"),
+    ]
+    if problems:
+        raise Unfit("Some fields do not fit together.", problems)
+    return step
 
 
 def _stage(raw: Any) -> Body:
@@ -52,6 +74,9 @@ def _stage(raw: Any) -> Body:
 
 
 def _stage_at_odds(stage: Body) -> Iterator[Problem]:
+    if stage["silence"]:
+        yield from _silence_at_odds(stage)
+        return
     silence = stage["on_timeout"]
     if not stage["timeout"] and silence != rules.OnTimeout.HOLD:
         detail = "Say how long people have, or write on_timeout: hold."
@@ -62,24 +87,97 @@ def _stage_at_odds(stage: Body) -> Iterator[Problem]:
             detail = f"The sla must come before the timeout of {stage['timeout']}."
             yield Problem("/sla", "out_of_range", detail)
     yield from _only_with(
-        stage, "escalate_to", silence == rules.OnTimeout.ESCALATE, "escalate"
+        stage,
+        "escalate_to",
+        silence == rules.OnTimeout.ESCALATE,
+        "on_timeout: escalate",
     )
     yield from _only_with(
-        stage, "auto_approve_max_risk", silence == rules.OnTimeout.APPROVE, "approve"
+        stage,
+        "auto_approve_max_risk",
+        silence == rules.OnTimeout.APPROVE,
+        "on_timeout: approve",
     )
 
 
-def _only_with(stage: Body, name: str, wanted: bool, silence: str) -> Iterator[Problem]:
-    given = stage[name] not in (None, [])
+def _silence_at_odds(stage: Body) -> Iterator[Problem]:
+    """A chain says it all, comes in order of time, and has one end: its last step."""
+    for name in ("timeout", "escalate_to", "auto_approve_max_risk"):
+        if stage[name] not in (None, []):
+            detail = f"Leave {name} out: silence says what happens when."
+            yield Problem(f"/{name}", "unexpected", detail)
+    if stage["on_timeout"] != rules.OnTimeout.REJECT:
+        detail = "Leave on_timeout out: silence says what happens when."
+        yield Problem("/on_timeout", "unexpected", detail)
+    *steps, last = stage["silence"]
+    before = durations.parse(steps[0]["after"]) if steps else None
+    for index, step in enumerate(stage["silence"][1:], start=1):
+        after = durations.parse(step["after"])
+        if before is not None and after <= before:
+            detail = "Each step must come later than the one before it."
+            yield Problem(f"/silence/{index}/after", "out_of_range", detail)
+        before = after
+    for index, step in enumerate(steps):
+        if step["do"] in rules.ENDS:
+            detail = f"Nothing can follow {step['do']}: make it the last step."
+            yield Problem(f"/silence/{index}/do", "unexpected", detail)
+    if last["do"] not in rules.ENDS:
+        detail = "The last step must be reject, hold or approve."
+        yield Problem(f"/silence/{len(steps)}/do", "required", detail)
+    if stage["sla"] and durations.parse(stage["sla"]) >= durations.parse(last["after"]):
+        detail = f"The sla must come before the end after {last['after']}."
+        yield Problem("/sla", "out_of_range", detail)
+
+
+def _only_with(body: Body, name: str, wanted: bool, what: str) -> Iterator[Problem]:
+    given = body[name] not in (None, [])
     if wanted and not given:
-        detail = f"Write {name} as well: on_timeout is {silence}."
+        detail = f"Write {name} as well: it goes with {what}."
         yield Problem(f"/{name}", "required", detail)
     if given and not wanted:
-        detail = f"Leave {name} out: it goes with on_timeout: {silence}."
+        detail = f"Leave {name} out: it goes with {what}."
         yield Problem(f"/{name}", "unexpected", detail)
 
 
+def _resource(raw: Any) -> Body:
+    return fields.read_form(
+        {"type": Field(fields.text(100)), "id": Field(fields.text(200))}, raw
+    )
+
+
+AGENT: Form = {
+    "name": Field(fields.slug, "test-agent"),
+    "environment": Field(fields.text(50), "production"),
+    "tags": Field(fields.list_of(fields.text(100)), []),
+}
+EXPECT: Form = {
+    "decision": Field(fields.one_of(rules.Decision), None),
+    "policies": Field(fields.sorted_list_of(fields.slug), None),
+    "flows": Field(fields.list_of(fields.slug), None),
+    "risk": Field(_percent, None),
+}
+
+
+def _agent(raw: Any) -> Body:
+    return fields.read_form(AGENT, raw)
+
+
+def _expect(raw: Any) -> Body:
+    """What the rules must say: a decision alone, or more."""
+    form = fields.read_form(EXPECT, {"decision": raw} if isinstance(raw, str) else raw)
+    if all(value is None for value in form.values()):
+        raise Unfit(f"Say what to expect: {', '.join(EXPECT)}.")
+    return form
+
+
 FORMS: Mapping[Subject, Form] = {
+    Subject.CALENDAR: {
+        "name": Field(fields.lookback_name),
+        "time_zone": Field(fields.time_zone, "UTC"),
+        "days": Field(fields.days, ["mon", "tue", "wed", "thu", "fri"]),
+        "hours": Field(fields.hours, ["09:00-17:00"]),
+        "holidays": Field(fields.sorted_list_of(fields.day), []),
+    },
     Subject.ACTION_TYPE: {
         "name": Field(fields.action_name),
         "title": Field(fields.text(200), ""),
@@ -97,9 +195,12 @@ FORMS: Mapping[Subject, Form] = {
     Subject.LOOKBACK: {
         "name": Field(fields.lookback_name),
         "actions": _actions,
-        "key": Field(fields.member),
-        "window": Field(fields.duration),
+        "key": Field(fields.optional(fields.key), ""),
+        "window": Field(fields.window),
         "sum": Field(fields.optional(fields.member), ""),
+        "distinct": Field(fields.optional(fields.member), ""),
+        "decision": Field(fields.optional(fields.one_of(rules.Decision)), ""),
+        "time_zone": Field(fields.time_zone, "UTC"),
     },
     Subject.RISK_FACTOR: {
         "name": Field(fields.slug),
@@ -126,6 +227,18 @@ FORMS: Mapping[Subject, Form] = {
             fields.one_of(rules.Decision, without=[rules.Decision.ALLOW])
         ),
         "flow": _flow,
+    },
+    # Last: they are about all the others.
+    Subject.TEST: {
+        "name": Field(fields.slug, None),
+        "action": Field(fields.action_name),
+        "params": Field(fields.json_object, {}),
+        "resource": Field(_resource, None),
+        "context": Field(fields.json_object, {}),
+        "agent": Field(_agent, fields.read_form(AGENT, {})),
+        "history": Field(fields.json_object, {}),
+        "now": Field(fields.moment, None),
+        "expect": Field(_expect),
     },
 }
 
@@ -161,7 +274,16 @@ def read(subject: Subject, raw: Any) -> Body:
         for position, stage in enumerate(body["stages"], start=1):
             stage["step"] = stage["step"] or position
         body["stages"].sort(key=lambda stage: stage["step"])
+    if subject is Subject.TEST and body["name"] is None:
+        body["name"] = _name_of_test(body)
     return body
+
+
+def _name_of_test(body: Body) -> str:
+    """What it tries is what it is called: the same sample is the same test."""
+    tried = {name: value for name, value in body.items() if name != "expect"}
+    short = hashlib.sha256(canonical.canonical_bytes(tried)).hexdigest()[:8]
+    return f"{body['action'][:80].rstrip('_.')}-{short}"
 
 
 def _at_odds(subject: Subject, body: Body) -> Iterator[Problem]:

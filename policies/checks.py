@@ -33,6 +33,10 @@ def users_of(subject: Subject, name: str, state: State) -> Iterator[str]:
             yield "the default"
     if subject is Subject.LOOKBACK:
         yield from (what for what, _, _ in _readers_of(name, state))
+    if subject is Subject.CALENDAR:
+        for flow, body in state[Subject.FLOW].items():
+            if any(stage["calendar"] == name for stage in body["stages"]):
+                yield f"flow {flow}"
 
 
 def _readers_of(lookback: str, state: State) -> Iterator[tuple[str, str, bool]]:
@@ -55,6 +59,8 @@ def _misfits(change: Change, plan: Plan) -> Iterator[Problem]:
                 yield from _compiles(body["when"], state, risk=True)
         case Subject.DEFAULT:
             yield from _flow_exists(body, state)
+        case Subject.FLOW:
+            yield from _calendars_exist(body, state)
         case Subject.RISK_FACTOR:
             yield from _compiles(body["when"], state, risk=False)
         case Subject.ACTION_TYPE:
@@ -79,6 +85,16 @@ def _flow_exists(body: Body, state: State) -> Iterator[Problem]:
     if flow and flow not in flows:
         detail = f"There is no flow {flow}. {fields.nearest(flow, flows)}"
         yield Problem("/flow", "unknown_flow", detail)
+
+
+def _calendars_exist(body: Body, state: State) -> Iterator[Problem]:
+    known = state[Subject.CALENDAR]
+    for index, stage in enumerate(body["stages"]):
+        name = stage["calendar"]
+        if name and name not in known:
+            detail = f"There is no calendar {name}. {fields.nearest(name, known)}"
+            path = f"/stages/{index}/calendar"
+            yield Problem(path, "unknown_calendar", detail)
 
 
 def _only_retires(change: Change) -> bool:

@@ -10,6 +10,7 @@ from policies.cel import BadCondition, CannotEvaluate, Condition, compile_condit
 from policies.patterns import PatternIndex
 from policies.rules import (
     ActionType,
+    Calendar,
     Flow,
     Lookback,
     Mode,
@@ -17,6 +18,7 @@ from policies.rules import (
     Resource,
     RiskFactor,
     RuleSet,
+    Stage,
 )
 from policies.situation import Situation
 
@@ -55,6 +57,7 @@ class CompiledRules:
     action_types: Mapping[str, ActionType]
     resources: Mapping[str, tuple[Resource, ...]]
     flows: Mapping[str, Flow]
+    calendars: Mapping[str, Calendar]
 
     @property
     def revision(self) -> int:
@@ -70,6 +73,10 @@ class CompiledRules:
         clauses += [clause for _, clause in self.factors.matching(action)]
         named = {n for c in clauses if c.condition for n in c.condition.lookbacks}
         return [b for b in self.rules.lookbacks if b.name in named] if named else []
+
+    def calendars_of(self, stages: Iterable[Stage]) -> dict[str, Calendar]:
+        names = {stage.calendar for stage in stages if stage.calendar}
+        return {name: self.calendars[name] for name in sorted(names)}
 
     def sensitivity(self, resource: Mapping[str, str] | None) -> int:
         """How sensitive the catalogue says this resource is. Unknown ones are 0.
@@ -112,6 +119,7 @@ def compile_rules(rules: RuleSet) -> CompiledRules:
         action_types={a.name: a for a in rules.action_types},
         resources=_by_type(rules.resources),
         flows={flow.name: flow for flow in rules.flows},
+        calendars={calendar.name: calendar for calendar in rules.calendars},
         broken=tuple(broken),
     )
 

@@ -24,6 +24,9 @@ _STAND_INS: dict[Subject, Body] = {
         "key": "resource.id",
         "window": "1d",
         "sum": "resource.id",
+        "distinct": "resource.id",
+        "decision": "",
+        "time_zone": "UTC",
     },
 }
 

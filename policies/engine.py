@@ -123,6 +123,7 @@ def judge(rules: CompiledRules, facts: Facts) -> Verdict:
         evaluated=notes.evaluated,
         flows=tuple(flow.name for flow in flows),
         stages=stages,
+        calendars=rules.calendars_of(stages),
         grant=kind.grant,
         reversible=kind.reversible,
         trace={

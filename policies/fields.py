@@ -7,17 +7,19 @@ raises ``Unfit`` with a sentence, or with a problem for each place inside the va
 from __future__ import annotations
 
 import difflib
+import itertools
 import json
 import re
+import zoneinfo
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from governance import strict_numbers, text_safety
 from governance.errors import Problem
-from policies import cel, dialect, durations, patterns
+from policies import cel, dialect, durations, patterns, rules
 
 Reader = Callable[[Any], Any]
 REQUIRED = object()
@@ -128,6 +130,88 @@ def lookback_name(value: Any) -> str:
     if not cel.is_lookback_name(name):
         raise Unfit("Use lower-case letters, digits and underscores, a letter first.")
     return name
+
+
+def time_zone(value: Any) -> str:
+    if _string(value) not in zoneinfo.available_timezones():
+        near = nearest(value, zoneinfo.available_timezones())
+        hint = near if near.startswith("Did") else "Write one like Europe/Berlin."
+        raise Unfit(f"{text_safety.excerpt(value)} is no time zone. {hint}")
+    return str(value)
+
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
+
+
+def days(value: Any) -> list[str]:
+    """Days of the week, in their order."""
+    read = list_of(_day, least=1)
+    return sorted(read(value), key=DAYS.index)
+
+
+def _day(value: Any) -> str:
+    if value not in DAYS:
+        raise Unfit(f"Write one of {', '.join(DAYS)}.")
+    return str(value)
+
+
+def hours(value: Any) -> list[str]:
+    """Stretches of a day, in order and apart: ["09:00-12:00", "13:00-17:00"]."""
+    found = sorted(list_of(_stretch, least=1)(value))
+    spans = [minutes(each) for each in found]
+    for (_, end), (begin, _) in itertools.pairwise(spans):
+        if begin < end:
+            raise Unfit("These hours overlap.")
+    return found
+
+
+def _stretch(value: Any) -> str:
+    text = _string(value)
+    if not HOURS.fullmatch(text):
+        raise Unfit(f"{text_safety.excerpt(text)} are no hours: write 09:00-17:00.")
+    begin, end = minutes(text)
+    if not begin < end <= 24 * 60:
+        raise Unfit("The hours must end later than they begin, at 24:00 at the latest.")
+    return text
+
+
+def minutes(hours: str) -> tuple[int, int]:
+    """Return "09:00-17:00" as minutes after midnight."""
+    begin, end = (text.split(":") for text in hours.split("-"))
+    return int(begin[0]) * 60 + int(begin[1]), int(end[0]) * 60 + int(end[1])
+
+
+def day(value: Any) -> str:
+    try:
+        return date.fromisoformat(_string(value)).isoformat()
+    except ValueError:
+        raise Unfit("Write a day like 2026-12-25.") from None
+
+
+def moment(value: Any) -> str:
+    """A moment with its time zone, in its normal form: UTC."""
+    try:
+        at = datetime.fromisoformat(_string(value))
+        if at.tzinfo is None:
+            raise ValueError
+        return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        raise Unfit("Write a moment like 2026-11-25T14:00:00Z.") from None
+
+
+def window(value: Any) -> str:
+    """How far back: a duration, or a period of the calendar."""
+    return str(value) if value in list(rules.Period) else duration(value)
+
+
+def key(value: Any) -> str:
+    """One path, or several: a list, or with commas between them."""
+    if isinstance(value, list):
+        paths = list_of(member, least=1)(value)
+    else:
+        paths = [member(part.strip()) for part in _string(value).split(",")]
+    return _at_most(500, ", ".join(paths))
 
 
 def optional(read: Reader) -> Reader:

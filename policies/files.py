@@ -16,17 +16,21 @@ from policies.yaml_tree import Mistake, Path, Tree
 
 VERSION = 1
 SECTIONS: Mapping[str, Subject] = {
+    "calendars": Subject.CALENDAR,
     "action_types": Subject.ACTION_TYPE,
     "resources": Subject.RESOURCE,
     "lookbacks": Subject.LOOKBACK,
     "risk_factors": Subject.RISK_FACTOR,
     "flows": Subject.FLOW,
     "policies": Subject.POLICY,
+    "tests": Subject.TEST,
 }
+_ANY_JSON = ("params_schema", "params", "context")
 KEYS = ("version", "default", *SECTIONS)
 _NOT_TEXT = {
     "version", "base_risk", "reversible", "params_schema", "sensitivity", "points",
-    "approvals", "step", "auto_approve_max_risk",
+    "approvals", "step", "auto_approve_max_risk", "rejections", "max_risk", "params",
+    "context", "history", "risk",
 }  # fmt: skip
 
 
@@ -104,7 +108,7 @@ def _nulls(tree: Tree, raw: Any, path: Path) -> Iterator[Mistake]:
     """Refuse keys without a value: an empty condition would match everything."""
     if isinstance(raw, dict):
         for key, value in raw.items():
-            if key == "params_schema" and value is not None:
+            if key in _ANY_JSON and value is not None:
                 continue
             if value is None:
                 detail = "There is no value. Write one, or leave the key out."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -52,7 +52,7 @@ def history(
         return {}
     windows = Q()
     for lookback, key in asked.values():
-        since = at - lookback.window
+        since = begins(lookback, at)
         windows |= Q(lookback__name=lookback.name, key=key, at__gt=since)
     entries = LookbackEntry.objects.filter(windows)
     if excluding:
@@ -85,7 +85,7 @@ def rebuild(lookback: Lookback, at: datetime) -> int:
     """
     row = Row.objects.get(name=lookback.name)
     row.entries.all().delete()
-    counted = Action.objects.filter(created_at__gt=at - lookback.window)
+    counted = Action.objects.filter(created_at__gt=begins(lookback, at))
     if "*" not in lookback.actions:
         counted = counted.filter(_matching(lookback.actions))
     written = 0
@@ -94,6 +94,12 @@ def rebuild(lookback: Lookback, at: datetime) -> int:
         created = LookbackEntry.objects.bulk_create(filter(None, entries))
         written += len(created)
     return written
+
+
+def begins(lookback: Lookback, at: datetime) -> datetime:
+    """Return the moment after which actions count."""
+    assert isinstance(lookback.window, timedelta)
+    return at - lookback.window
 
 
 def key_of(lookback: Lookback, facts: Facts) -> str | None:

@@ -7,14 +7,12 @@ keeps a version of everything that ever applied.
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from governance.models import Action, User, slug
 
@@ -27,6 +25,22 @@ class Decision(models.TextChoices):
     ALLOW = "ALLOW", "Allow"
     BLOCK = "BLOCK", "Block"
     REQUIRE_APPROVAL = "REQUIRE_APPROVAL", "Require approval"
+
+
+class Calendar(models.Model):
+    """When people work. Conditions ask for it, and deadlines may count only that time."""
+
+    name = models.CharField(max_length=60, unique=True, validators=[lookback_name])
+    time_zone = models.CharField(max_length=64, default="UTC")
+    days = models.JSONField(default=list, help_text="mon to sun")
+    hours = models.JSONField(default=list, help_text='["09:00-17:00"]')
+    holidays = models.JSONField(default=list, blank=True, help_text='["2026-12-25"]')
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Flow(models.Model):
@@ -66,6 +80,14 @@ class FlowStage(models.Model):
     )
     escalate_to = models.ManyToManyField(Group, blank=True, related_name="+")
     auto_approve_max_risk = models.PositiveSmallIntegerField(null=True, blank=True)
+    # How many people must reject before the stage does.
+    rejections = models.PositiveSmallIntegerField(default=1)
+    # Step by step, as a policy file writes it, instead of timeout and on_timeout.
+    silence = models.JSONField(default=list, blank=True)
+    calendar = models.ForeignKey(
+        Calendar, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    reassign_to = models.ManyToManyField(Group, blank=True, related_name="+")
 
     class Meta:
         ordering = ["flow", "step", "id"]
@@ -75,12 +97,17 @@ class FlowStage(models.Model):
                 name="flow_stage_asks_somebody", condition=Q(approvals__gte=1)
             ),
             models.CheckConstraint(
+                name="flow_stage_can_be_rejected", condition=Q(rejections__gte=1)
+            ),
+            models.CheckConstraint(
                 name="flow_stage_on_timeout_is_known",
                 condition=Q(on_timeout__in=["reject", "escalate", "hold", "approve"]),
             ),
             models.CheckConstraint(
                 name="flow_stage_times_out_unless_it_holds",
-                condition=Q(on_timeout="hold") | Q(timeout__isnull=False),
+                condition=Q(on_timeout="hold")
+                | Q(timeout__isnull=False)
+                | ~Q(silence=[]),
             ),
             models.CheckConstraint(
                 name="flow_stage_approves_only_up_to_a_risk",
@@ -152,9 +179,30 @@ class Lookback(models.Model):
 
     name = models.CharField(max_length=60, unique=True, validators=[lookback_name])
     actions = models.JSONField(default=list)
-    key = models.CharField(max_length=200, help_text="e.g. params.customer_id")
-    window = models.DurationField(default=timedelta(days=30))
+    key = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="e.g. params.customer_id; several with commas. Empty: all alike.",
+    )
+    window = models.CharField(
+        max_length=12,
+        default="30d",
+        help_text="e.g. 24h, 30d; or day, week, month, year",
+    )
     sum = models.CharField(max_length=200, blank=True, help_text="e.g. params.amount")
+    distinct = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="e.g. params.iban: how many different ones",
+    )
+    decision = models.CharField(
+        "only",
+        max_length=16,
+        choices=Decision,
+        blank=True,
+        help_text="Look only at actions that the policies judged so. Empty: all.",
+    )
+    time_zone = models.CharField(max_length=64, default="UTC")
 
     class Meta:
         ordering = ["name"]
@@ -170,6 +218,8 @@ class LookbackEntry(models.Model):
     key = models.CharField(max_length=64)
     action = models.ForeignKey(Action, models.PROTECT, related_name="+")
     amount = models.FloatField(null=True)
+    # What is counted once, however often it occurs.
+    value = models.CharField(max_length=64, null=True)  # noqa: DJ001
     at = models.DateTimeField()
 
     class Meta:
@@ -239,25 +289,51 @@ class RuleSet(models.Model):
         return f"Rules, revision {self.revision}"
 
 
+class Revision(models.Model):
+    """One change of the rules: who made it, when and why. It never changes.
+
+    ``orders`` is the order of policies and flows from then on. The versions it made say
+    what changed.
+    """
+
+    number = models.PositiveBigIntegerField(unique=True)
+    author = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    # Who agreed, where two people have to.
+    confirmed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    note = models.CharField(max_length=500, blank=True)
+    orders = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+
+    append_only = True
+
+    class Meta:
+        ordering = ["-number"]
+        default_permissions = ["view"]
+
+    def __str__(self) -> str:
+        return f"Revision {self.number}"
+
+
 class Version(models.Model):
     """What a rule said from one change to the next. Never changes, never goes away."""
 
     class Subject(models.TextChoices):
         POLICY = "policy"
         FLOW = "flow"
+        CALENDAR = "calendar"
         LOOKBACK = "lookback"
         RISK_FACTOR = "risk_factor"
         ACTION_TYPE = "action_type"
         RESOURCE = "resource"
         DEFAULT = "default"
+        TEST = "test"
 
+    revision = models.ForeignKey(Revision, models.PROTECT, related_name="versions")
     subject = models.CharField(max_length=12, choices=Subject)
     name = models.CharField(max_length=310)
     number = models.PositiveIntegerField()
+    # Null: from here on the rule is gone.
     body = models.JSONField(null=True)
-    author = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
-    note = models.CharField(max_length=500, blank=True)
-    created_at = models.DateTimeField(db_default=Now())
 
     append_only = True
 
@@ -275,3 +351,131 @@ class Version(models.Model):
 
     def fields(self) -> dict[str, Any]:
         return dict(self.body or {})
+
+
+class PolicyTest(models.Model):
+    """A sample action, and what the rules must say to it. No change may break it."""
+
+    name = models.CharField(max_length=100, unique=True, validators=[slug])
+    # As a policy file writes it, without the name.
+    body = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["name"]
+        verbose_name = "test"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProposedChange(models.Model):
+    """A change of the rules that waits for a second person.
+
+    ``changes`` are ``[subject, name, before, after]``, ``orders`` the order of policies
+    and flows afterwards. It takes effect only on the rules it was made for.
+    """
+
+    class Outcome(models.TextChoices):
+        CONFIRMED = "confirmed"
+        DECLINED = "declined"
+        WITHDRAWN = "withdrawn"
+
+    author = models.ForeignKey(User, models.PROTECT, related_name="+")
+    note = models.CharField(max_length=500, blank=True)
+    changes = models.JSONField()
+    orders = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    outcome = models.CharField(max_length=9, choices=Outcome, blank=True)
+    decided_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    comment = models.CharField(max_length=500, blank=True)
+
+    frozen = ("author", "note", "changes", "orders", "created_at")
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ["view"]
+        permissions = [("confirm_proposedchange", "Can confirm a change of the rules")]
+        constraints = [
+            models.CheckConstraint(
+                name="proposed_change_is_decided_by_somebody_else",
+                condition=Q(outcome="", decided_by=None, decided_at=None)
+                | Q(outcome="withdrawn", decided_at__isnull=False)
+                | (
+                    Q(outcome__in=["confirmed", "declined"])
+                    & Q(decided_at__isnull=False, decided_by__isnull=False)
+                    & ~Q(decided_by=models.F("author"))
+                ),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.note or f"Change {self.pk}"
+
+
+class MonitorMatch(models.Model):
+    """What a policy on trial would have said to one action."""
+
+    policy = models.ForeignKey(Policy, models.PROTECT, related_name="matches")
+    version = models.PositiveIntegerField()
+    action = models.ForeignKey(Action, models.PROTECT, related_name="+")
+    revision = models.PositiveSmallIntegerField()
+    # Whether the verdict would have been another one, had it been enforced.
+    differs = models.BooleanField()
+    problem = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = []
+        constraints = [
+            models.UniqueConstraint(
+                name="monitor_match_once", fields=["policy", "action", "revision"]
+            )
+        ]
+        indexes = [
+            # What one version has seen, newest first.
+            models.Index(
+                name="monitor_match_of_policy", fields=["policy", "version", "-at"]
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy_id}: {self.action_id}"
+
+
+class Backtest(models.Model):
+    """Rules tried on what really happened, bit by bit, by a worker.
+
+    ``draft`` is what differs from the rules in force: ``[subject, name, body]``, body
+    null for what is left out. ``cursor`` is the last action looked at, ``report`` what
+    was found up to there.
+    """
+
+    draft = models.JSONField(default=list)
+    days = models.PositiveSmallIntegerField()
+    asked_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    created_at = models.DateTimeField()
+    # The rules in force when it was asked for.
+    revision = models.PositiveBigIntegerField()
+    total = models.PositiveIntegerField(null=True)
+    done = models.PositiveIntegerField(default=0)
+    cursor = models.UUIDField(null=True)
+    report = models.JSONField(default=dict)
+    error = models.CharField(max_length=500, blank=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        default_permissions = ["view"]
+        indexes = [
+            # The sweep of what still has to run.
+            models.Index(
+                name="backtest_waiting",
+                fields=["id"],
+                condition=Q(finished_at=None),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"Backtest {self.pk}"

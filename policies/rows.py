@@ -15,7 +15,16 @@ from django.db import models
 from governance.models import ActionType, Resource, User
 from policies import bodies, durations
 from policies.bodies import Body, State, Subject
-from policies.models import Flow, FlowStage, Lookback, Policy, RiskFactor, RuleSet
+from policies.models import (
+    Calendar,
+    Flow,
+    FlowStage,
+    Lookback,
+    Policy,
+    PolicyTest,
+    RiskFactor,
+    RuleSet,
+)
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -29,6 +38,7 @@ def read_all() -> State:
     """Return every rule there is. Policies and flows come in their order."""
     state = bodies.empty()
     for subject, found in (
+        (Subject.CALENDAR, map(_calendar, Calendar.objects.all())),
         (Subject.ACTION_TYPE, map(_action_type, ActionType.objects.all())),
         (Subject.RESOURCE, map(_resource, Resource.objects.all())),
         (Subject.LOOKBACK, map(_lookback, Lookback.objects.all())),
@@ -36,9 +46,24 @@ def read_all() -> State:
         (Subject.FLOW, map(_flow, _flows())),
         (Subject.POLICY, map(policy, Policy.objects.select_related("flow"))),
         (Subject.DEFAULT, _default()),
+        (Subject.TEST, map(_test, PolicyTest.objects.all())),
     ):
         state[subject] = {bodies.name_of(subject, body): body for body in found}
     return state
+
+
+def _calendar(row: Calendar) -> Body:
+    return {
+        "name": row.name,
+        "time_zone": row.time_zone,
+        "days": row.days,
+        "hours": row.hours,
+        "holidays": row.holidays,
+    }
+
+
+def _test(row: PolicyTest) -> Body:
+    return {"name": row.name, **row.body}
 
 
 def _action_type(row: ActionType) -> Body:
@@ -62,8 +87,11 @@ def _lookback(row: Lookback) -> Body:
         "name": row.name,
         "actions": row.actions,
         "key": row.key,
-        "window": durations.text(row.window),
+        "window": row.window,
         "sum": row.sum,
+        "distinct": row.distinct,
+        "decision": row.decision,
+        "time_zone": row.time_zone,
     }
 
 
@@ -77,7 +105,8 @@ def _risk_factor(row: RiskFactor) -> Body:
 
 
 def _flows() -> models.QuerySet[Flow]:
-    return Flow.objects.prefetch_related("stages__groups", "stages__escalate_to")
+    groups = ("stages__groups", "stages__escalate_to", "stages__reassign_to")
+    return Flow.objects.prefetch_related("stages__calendar", *groups)
 
 
 def _flow(row: Flow) -> Body:
@@ -95,6 +124,10 @@ def _stage(row: FlowStage) -> Body:
         "on_timeout": row.on_timeout,
         "escalate_to": sorted(group.name for group in row.escalate_to.all()),
         "auto_approve_max_risk": row.auto_approve_max_risk,
+        "rejections": row.rejections,
+        "silence": row.silence,
+        "calendar": row.calendar.name if row.calendar else None,
+        "reassign_to": sorted(group.name for group in row.reassign_to.all()),
     }
 
 
@@ -127,9 +160,13 @@ def write(subject: Subject, body: Body, version: int) -> models.Model | None:
         case Subject.RESOURCE:
             values["pattern"] = values.pop("id")
             return _put(Resource, values, "type", "pattern")
+        case Subject.CALENDAR:
+            return _put(Calendar, values, "name")
         case Subject.LOOKBACK:
-            values["window"] = durations.parse(body["window"])
             return _put(Lookback, values, "name")
+        case Subject.TEST:
+            name = values.pop("name")
+            return _put(PolicyTest, {"name": name, "body": values}, "name")
         case Subject.RISK_FACTOR:
             return _put(RiskFactor, values, "name")
         case Subject.POLICY:
@@ -151,8 +188,12 @@ def remove(subject: Subject, body: Body) -> None:
             ActionType.objects.filter(name=name).delete()
         case Subject.RESOURCE:
             Resource.objects.filter(type=body["type"], pattern=body["id"]).delete()
+        case Subject.CALENDAR:
+            Calendar.objects.filter(name=name).delete()
         case Subject.LOOKBACK:
             Lookback.objects.filter(name=name).delete()
+        case Subject.TEST:
+            PolicyTest.objects.filter(name=name).delete()
         case Subject.RISK_FACTOR:
             RiskFactor.objects.filter(name=name).delete()
         case Subject.FLOW:
@@ -184,6 +225,9 @@ def groups_of(flows: Iterable[Body]) -> Iterable[str]:
         for stage in flow["stages"]:
             yield from stage["groups"]
             yield from stage["escalate_to"]
+            yield from stage["reassign_to"]
+            for step in stage["silence"]:
+                yield from step["to"]
 
 
 def deserted_stages(state: State) -> Iterator[tuple[str, str]]:
@@ -227,12 +271,16 @@ def _put_stages(flow: Flow, stages: Iterable[Body]) -> None:
     groups = {group.name: group for group in Group.objects.all()}
     for body in stages:
         values: dict[str, Any] = {**body}
-        named, escalate_to = values.pop("groups"), values.pop("escalate_to")
+        asked = {
+            name: values.pop(name) for name in ("groups", "escalate_to", "reassign_to")
+        }
+        if body["calendar"]:
+            values["calendar"] = Calendar.objects.get(name=body["calendar"])
         for field in ("sla", "timeout"):
             values[field] = durations.parse(body[field]) if body[field] else None
         stage = flow.stages.create(**values)
-        stage.groups.set(groups[name] for name in named)
-        stage.escalate_to.set(groups[name] for name in escalate_to)
+        for name, names in asked.items():
+            getattr(stage, name).set(groups[each] for each in names)
 
 
 def _put_default(decision: str, flow: str | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -59,15 +59,34 @@ class Policy:
     mode: Mode = Mode.ENFORCE
 
 
+class Period(StrEnum):
+    """A window that begins with the calendar's day, week (Monday), month or year."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
 @dataclass(frozen=True, slots=True)
 class Lookback:
-    """Counts, and with ``sum`` adds up, earlier actions that share a key value."""
+    """Counts earlier actions that share a key value.
+
+    With ``sum`` it adds up a number, with ``distinct`` it counts different values of a
+    path, with ``decision`` it looks only at actions that the policies judged so: those
+    allowed by themselves, say. ``key`` is a path, several with ", " between them, or
+    empty: then every action shares it. A window slides, or begins with a ``Period`` in
+    ``time_zone``.
+    """
 
     name: str
     actions: tuple[str, ...]
     key: str
-    window: timedelta
+    window: timedelta | Period
     sum: str | None = None
+    distinct: str | None = None
+    decision: Decision | None = None
+    time_zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +120,51 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
+class Calendar:
+    """When people work: days of the week, hours of the day, and the days that are off.
+
+    ``days`` are 0 (Monday) to 6. ``hours`` are pairs of minutes after midnight, in order
+    and apart: 540 to 1020 is nine to five.
+    """
+
+    name: str
+    time_zone: str = "UTC"
+    days: tuple[int, ...] = (0, 1, 2, 3, 4)
+    hours: tuple[tuple[int, int], ...] = ((540, 1020),)
+    holidays: frozenset[date] = frozenset()
+
+
+class Do(StrEnum):
+    """One step of a silence, when nobody has decided by then."""
+
+    REMIND = "remind"
+    ESCALATE = "escalate"
+    REJECT = "reject"
+    HOLD = "hold"
+    APPROVE = "approve"
+
+
+# What ends a silence. Nothing comes after it.
+ENDS = frozenset({Do.REJECT, Do.HOLD, Do.APPROVE})
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What happens so long after the stage opened. ``to`` is who is asked as well."""
+
+    after: timedelta
+    do: Do
+    to: tuple[str, ...] = ()
+    max_risk: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """So many people of these groups, within so much time.
 
-    Stages of one flow with the same ``step`` are open side by side.
+    Stages of one flow with the same ``step`` are open side by side. What silence does is
+    said by ``timeout`` and ``on_timeout``, or step by step by ``silence``, never by
+    both. With a ``calendar`` only the time in which people work counts.
     """
 
     name: str
@@ -116,6 +176,25 @@ class Stage:
     on_timeout: OnTimeout = OnTimeout.REJECT
     escalate_to: tuple[str, ...] = ()
     auto_approve_max_risk: int | None = None
+    rejections: int = 1
+    silence: tuple[Silence, ...] = ()
+    calendar: str | None = None
+    reassign_to: tuple[str, ...] = ()
+
+    def chain(self) -> tuple[Silence, ...]:
+        """Return what silence does, step by step, however it was written.
+
+        Empty: it waits for ever.
+        """
+        if self.silence or self.timeout is None:
+            return self.silence
+        if self.on_timeout == OnTimeout.ESCALATE:
+            return (
+                Silence(self.timeout, Do.ESCALATE, self.escalate_to),
+                Silence(2 * self.timeout, Do.REJECT),
+            )
+        end = Do(self.on_timeout)
+        return (Silence(self.timeout, end, max_risk=self.auto_approve_max_risk),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +224,7 @@ class RuleSet:
     action_types: tuple[ActionType, ...] = ()
     resources: tuple[Resource, ...] = ()
     flows: tuple[Flow, ...] = ()
+    calendars: tuple[Calendar, ...] = ()
     default: Default | None = None
     revision: int = 0
 
@@ -158,10 +238,11 @@ class AgentFacts:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a lookback found. ``sum`` is None when the lookback adds nothing up."""
+    """What a lookback found. None: it does not ask for that, or cannot say."""
 
     count: int
     sum: float | None = None
+    distinct: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from policies import durations, rules
+from datetime import date, timedelta
+
+from policies import durations, fields, rules
 from policies.bodies import Body, State, Subject
 
 
@@ -20,6 +22,7 @@ def rule_set(
         risk_factors=tuple(map(_risk_factor, state[Subject.RISK_FACTOR].values())),
         action_types=tuple(map(_action_type, state[Subject.ACTION_TYPE].values())),
         resources=tuple(rules.Resource(**b) for b in state[Subject.RESOURCE].values()),
+        calendars=tuple(map(calendar, state[Subject.CALENDAR].values())),
         flows=tuple(
             _flow(body, position)
             for position, body in enumerate(state[Subject.FLOW].values())
@@ -29,14 +32,32 @@ def rule_set(
     )
 
 
+def calendar(body: Body) -> rules.Calendar:
+    return rules.Calendar(
+        name=body["name"],
+        time_zone=body["time_zone"],
+        days=tuple(fields.DAYS.index(day) for day in body["days"]),
+        hours=tuple(map(fields.minutes, body["hours"])),
+        holidays=frozenset(map(date.fromisoformat, body["holidays"])),
+    )
+
+
 def lookback(body: Body) -> rules.Lookback:
     return rules.Lookback(
         name=body["name"],
         actions=tuple(body["actions"]),
         key=body["key"],
-        window=durations.parse(body["window"]),
+        window=_window(body["window"]),
         sum=body["sum"] or None,
+        distinct=body["distinct"] or None,
+        decision=rules.Decision(body["decision"]) if body["decision"] else None,
+        time_zone=body["time_zone"],
     )
+
+
+def _window(text: str) -> timedelta | rules.Period:
+    periods = list(rules.Period)
+    return rules.Period(text) if text in periods else durations.parse(text)
 
 
 def _policy(body: Body, version: int) -> rules.Policy:
@@ -73,7 +94,18 @@ def _stage(body: Body) -> rules.Stage:
             "sla": durations.parse(body["sla"]) if body["sla"] else None,
             "timeout": durations.parse(body["timeout"]) if body["timeout"] else None,
             "on_timeout": rules.OnTimeout(body["on_timeout"]),
+            "silence": tuple(map(_silence, body["silence"])),
+            "reassign_to": tuple(body["reassign_to"]),
         }
+    )
+
+
+def _silence(body: Body) -> rules.Silence:
+    return rules.Silence(
+        after=durations.parse(body["after"]),
+        do=rules.Do(body["do"]),
+        to=tuple(body["to"]),
+        max_risk=body["max_risk"],
     )
 
 

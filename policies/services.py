@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import Max
 
 from governance import clock, ledger, locks
 from governance.errors import Invalid, Problem, Refused
@@ -24,7 +24,7 @@ from governance.services import by
 from policies import bodies, checks, lookbacks, rows, rules, rulesets
 from policies.bodies import State, Subject
 from policies.fields import Unfit
-from policies.models import RuleSet, Version
+from policies.models import Revision, RuleSet, Version
 from policies.plan import Change, Plan, Reordering, between
 
 # From the rules as they are to the rules as somebody wants them.
@@ -166,16 +166,29 @@ def _plan(wish: Wish) -> Plan:
 def _apply(
     plan: Plan, groups: Sequence[str], author: User | None, note: str
 ) -> list[Version]:
-    RuleSet.objects.get_or_create(pk=1)
     rows.create_groups(groups)
     numbers = _numbers(plan)
-    versions = [_put(each, numbers, author, note) for each in plan.changes]
+    revision = _next_revision(plan, author, note)
+    versions = [_put(each, numbers, revision) for each in plan.changes]
     for subject in rows.ORDERED:
         rows.write_order(subject, list(plan.after[subject]))
     for reordering in plan.reorderings:
         _record_order(reordering, author, note)
-    RuleSet.objects.filter(pk=1).update(revision=F("revision") + 1, stamp=uuid.uuid4())
     return versions
+
+
+def _next_revision(plan: Plan, author: User | None, note: str) -> Revision:
+    rules, _ = RuleSet.objects.get_or_create(pk=1)
+    rules.revision += 1
+    rules.stamp = uuid.uuid4()
+    rules.save(update_fields=["revision", "stamp"])
+    return Revision.objects.create(
+        number=rules.revision,
+        author=author,
+        note=note,
+        orders={str(subject): list(plan.after[subject]) for subject in rows.ORDERED},
+        created_at=clock.now(),
+    )
 
 
 def _numbers(plan: Plan) -> dict[checks.Place, int]:
@@ -186,17 +199,14 @@ def _numbers(plan: Plan) -> dict[checks.Place, int]:
     return {(Subject(subject), name): number for subject, name, number in found}
 
 
-def _put(
-    each: Change, numbers: dict[checks.Place, int], author: User | None, note: str
-) -> Version:
+def _put(each: Change, numbers: dict[checks.Place, int], revision: Revision) -> Version:
     number = numbers.get((each.subject, each.name), 0) + 1
     version = Version.objects.create(
+        revision=revision,
         subject=each.subject,
         name=each.name,
         number=number,
         body=each.after,
-        author=author,
-        note=note,
     )
     if each.after is not None:
         rows.write(each.subject, each.after, number)
@@ -204,7 +214,7 @@ def _put(
         rows.remove(each.subject, each.before)
     if each.subject is Subject.LOOKBACK and _counts_anew(each):
         lookbacks.rebuild(rulesets.lookback(each.after or {}), clock.now())
-    _record(each, number, author, note)
+    _record(each, number, revision)
     return version
 
 
@@ -214,11 +224,11 @@ def _counts_anew(each: Change) -> bool:
     )
 
 
-def _record(each: Change, number: int, author: User | None, note: str) -> None:
+def _record(each: Change, number: int, revision: Revision) -> None:
     ledger.record(
         Kind.POLICY_CHANGED,
         at=clock.now(),
-        actor=by(author),
+        actor=by(revision.author),
         stream=f"{each.subject}:{each.name}"[:_STREAM_LENGTH],
         subject=str(each.subject),
         name=each.name,
@@ -229,7 +239,8 @@ def _record(each: Change, number: int, author: User | None, note: str) -> None:
             change.field: {"old": change.old, "new": change.new}
             for change in each.fields
         },
-        note=note,
+        note=revision.note,
+        revision=revision.number,
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from policies.rules import Decision, Stage
+from policies.rules import Calendar, Decision, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Verdict:
     ``evaluated`` is false when anything enforced could not be evaluated. ``monitored``
     is what policies on trial would have said. ``flows`` names everyone's flows, also
     beside a block; ``stages`` are to be opened, and empty unless approval is required.
+    ``calendars`` are those that the stages name.
     """
 
     decision: Decision
@@ -53,6 +55,7 @@ class Verdict:
     evaluated: bool
     flows: tuple[str, ...]
     stages: tuple[Stage, ...]
+    calendars: Mapping[str, Calendar]
     grant: timedelta
     reversible: bool
     trace: dict[str, Any]

@@ -21,6 +21,7 @@ PURE = [
     *(
         f"policies/{name}.py"
         for name in (
+            "calendars",
             "cel",
             "compiled",
             "dialect",
@@ -30,6 +31,7 @@ PURE = [
             "flows",
             "patterns",
             "rules",
+            "samples",
             "schemas",
             "situation",
             "summaries",

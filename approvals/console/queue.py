@@ -204,7 +204,7 @@ class Row:
 
     @property
     def progress(self) -> str:
-        got, needed = words.progress(self.course)
+        got, needed = self.course.progress()
         return f"{got} of {needed}"
 
     @property

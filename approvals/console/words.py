@@ -111,20 +111,22 @@ def listed(names: list[str], last: str = "and") -> str:
 
 def silence(stage: Stage) -> str:
     """Say what happens when nobody decides at this stage."""
-    further = [group["name"] for group in stage.escalate_to]
-    match stage.on_timeout:
-        case "escalate" if not stage.escalated:
-            return f"{listed(further)} will be asked as well, with the same time again."
-        case "hold":
-            return "It goes on waiting until somebody decides."
+    step = stage.next_step()
+    if step is None or step["do"] == "hold":
+        return "It goes on waiting until somebody decides."
+    match step["do"]:
+        case "escalate":
+            further = [group["name"] for group in step["groups"]]
+            return f"{listed(further)} will be asked as well."
         case "approve":
-            limit = stage.auto_approve_max_risk
+            limit = step["max_risk"]
             return f"It is approved by itself if its risk is at most {limit}."
         case _:
             return "It expires, and the agent may not do it."
 
 
-def progress(course: Course) -> tuple[int, int]:
-    """Return how many approvals are in, and how many it takes."""
-    got = sum(min(len(course.approvers(s)), s.needed) for s in course.stages)
-    return got, sum(stage.needed for stage in course.stages)
+def progress(course: Course) -> str:
+    """Say what is still needed: ``1 of 2, waiting for Finance``."""
+    got, needed = course.progress()
+    waiting = listed([stage.name for stage in course.open_stages()])
+    return f"{got} of {needed}" + (f", waiting for {waiting}" if waiting else "")

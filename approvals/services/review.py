@@ -8,7 +8,9 @@ the action on, judged by the database's wall clock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -36,6 +38,8 @@ def decide(
     digest: str,
     comment: str = "",
     conditions: Sequence[str] = (),
+    checks: Sequence[Mapping[str, str]] = (),
+    proposed_params: Mapping[str, Any] | None = None,
     via: str = "console",
 ) -> Course:
     """Add one person's verdict and let follow what follows. Return the new course.
@@ -43,14 +47,16 @@ def decide(
     ``request`` and ``digest`` are what the person was shown: another revision by now,
     or other parameters, raise ``Changed``. The same verdict by the same person again
     changes nothing. Every refusal is put on record and raised.
+
+    ``conditions`` are sentences, ``checks`` are what must hold when it runs
+    (``{"text", "expression"}``); ``proposed_params`` go with a request for changes.
     """
+    said = _Said(verdict, comment, conditions, checks, proposed_params, via)
     settle(request.action_id)
     try:
         for _ in range(ATTEMPTS):
             try:
-                return _decide(
-                    request, person, verdict, digest, comment, conditions, via
-                )
+                return _decide(request, person, digest, said)
             except storage.Overtaken:
                 # The deadline passed, or an earlier voter appeared, between two reads.
                 settle(request.action_id)
@@ -60,39 +66,50 @@ def decide(
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a person said, as it came."""
+
+    verdict: Vote.Verdict
+    comment: str
+    conditions: Sequence[str]
+    checks: Sequence[Mapping[str, str]]
+    proposed_params: Mapping[str, Any] | None
+    via: str
+
+
 @transaction.atomic
-def _decide(
-    request: ApprovalRequest,
-    person: User,
-    verdict: Vote.Verdict,
-    digest: str,
-    comment: str,
-    conditions: Sequence[str],
-    via: str,
-) -> Course:
-    locked = _lock_people(request, person)
+def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) -> Course:
+    at = clock.now()
+    seats = routing.seats(person, at)
+    locked = _lock_people(request, seats)
     course = storage.lock(request.action_id)
     person = locked[person.pk]
     at = clock.now()
     course.lapse(at)
     if course.happenings or not _voters(course) <= locked.keys():
         raise storage.Overtaken
-    if _said_before(course, request, person, verdict):
+    if routing.seats(person, at) != seats:
+        raise storage.Overtaken
+    if _said_before(course, request, person, said.verdict):
         return course
 
     _check_open(course, request, digest)
-    _check_words(verdict, comment, conditions)
+    _check_words(said)
     rightful = routing.members(course.stages, course.action.agent.owner)
-    stage = _check_right(course, person, rightful)
+    stage, seat = _check_right(course, person, seats, rightful)
     vote = Vote(
         request=course.request,
         stage=stage,
         person=person,
-        by=person.get_username(),
-        verdict=verdict,
-        comment=comment.strip(),
-        conditions=[text.strip() for text in conditions if text.strip()],
-        via=via,
+        seat=locked[seat],
+        by=by(person, locked[seat]),
+        verdict=said.verdict,
+        comment=said.comment.strip(),
+        conditions=[text.strip() for text in said.conditions if text.strip()],
+        checks=[dict(check) for check in said.checks],
+        proposed_params=said.proposed_params,
+        via=said.via,
         at=at,
     )
     course.vote(stage, vote, actor=Actor.person(person), rightful=rightful)
@@ -100,20 +117,30 @@ def _decide(
     return course
 
 
-def _lock_people(request: ApprovalRequest, person: User) -> dict[int, User]:
+def by(person: User, seat: User) -> str:
+    """Name who decided, and for whom: ``bob for alice``."""
+    if person == seat:
+        return person.get_username()
+    return f"{person.get_username()} for {seat.get_username()}"
+
+
+def _lock_people(request: ApprovalRequest, seats: Sequence[int]) -> dict[int, User]:
     """Lock everybody whose right counts, always in the same order.
 
     Whoever changes a person's groups or switches them off writes the same row first:
     so no vote commits after the change that took the right away.
     """
-    voters = Vote.objects.filter(request=request, person__isnull=False)
-    everybody = {person.pk, *voters.values_list("person_id", flat=True)}
+    votes = Vote.objects.filter(request=request, person__isnull=False)
+    voters = votes.values_list("person_id", "seat_id")
+    everybody = {*seats, *(key for pair in voters for key in pair)}
     rows = User.objects.select_for_update(no_key=True).filter(pk__in=everybody)
     return {user.pk: user for user in rows.order_by("pk")}
 
 
 def _voters(course: Course) -> set[int]:
-    return {vote.person_id for vote in course.votes if vote.person_id is not None}
+    """Return who has decided, and whose right was used for it."""
+    people = {key for vote in course.votes for key in (vote.person_id, vote.seat_id)}
+    return {key for key in people if key is not None}
 
 
 def _said_before(
@@ -164,37 +191,40 @@ def objection(course: Course, request: ApprovalRequest, person: User) -> Refused
     try:
         _check_open(course, request, request.digest)
         rightful = routing.members(course.stages, course.action.agent.owner)
-        _check_right(course, person, rightful)
+        _check_right(course, person, routing.seats(person, clock.now()), rightful)
     except Refused as refusal:
         return refusal
     return None
 
 
-def _check_words(
-    verdict: Vote.Verdict, comment: str, conditions: Sequence[str]
-) -> None:
-    if len(comment) > MAX_COMMENT or any(len(c) > MAX_COMMENT for c in conditions):
+def _check_words(said: _Said) -> None:
+    if any(len(text) > MAX_COMMENT for text in (said.comment, *said.conditions)):
         raise Invalid(f"Keep it under {MAX_COMMENT} characters.", code="too_long")
-    if conditions and verdict != Vote.Verdict.APPROVE:
+    if (said.conditions or said.checks) and said.verdict != Vote.Verdict.APPROVE:
         raise Invalid(
             "Only an approval can carry conditions.", code="conditions_not_possible"
         )
 
 
 def _check_right(
-    course: Course, person: User, rightful: Mapping[int, Set[int]]
-) -> Stage:
+    course: Course,
+    person: User,
+    seats: Sequence[int],
+    rightful: Mapping[int, Set[int]],
+) -> tuple[Stage, int]:
     assert course.request is not None
     if person.pk == course.action.agent.owner_id:
         raise NotAllowed("You own this agent: somebody else has to decide.")
     if not routing.may_see_as_decider(person, course.request):
         raise NotAllowed("You are not among the people asked to decide this.")
-    if person.pk in _voters(course):
+    spent = _voters(course)
+    if person.pk in spent:
         raise AlreadyVoted("You have decided on this revision already.")
-    stage = eligible(course.stages, person, rightful)
-    if stage is None:
+    free = [seat for seat in seats if seat not in spent]
+    place = eligible(course.stages, free, rightful)
+    if place is None:
         raise NotAllowed("None of your groups is asked to decide at this stage.")
-    return stage
+    return place
 
 
 def _record_refusal(

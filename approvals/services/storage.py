@@ -28,9 +28,11 @@ UNDER_WAY = (
     "groups",
     "state",
     "opened_at",
+    "silence",
+    "silent_steps",
     "deadline_at",
+    "remind_at",
     "sla_at",
-    "escalated",
     "lapsed",
     "closed_at",
 )

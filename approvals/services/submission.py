@@ -6,6 +6,7 @@ its evaluation, and one that was not has left nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,8 +23,9 @@ from approvals.services import replay, storage
 from governance import canonical, locks
 from governance.ledger import Actor, Kind
 from governance.models import Action, Agent, Status
-from policies import lookbacks
+from policies import calendars, lookbacks
 from policies.engine import Verdict
+from policies.rules import Calendar
 from policies.rules import Stage as Terms
 
 # More than ever submit at the same time.
@@ -156,11 +158,12 @@ def _ask(course: Course, verdict: Verdict, at: datetime) -> None:
         summary=action.summary,
         risk=action.risk,
         evaluated=verdict.evaluated,
+        rules_revision=verdict.trace["revision"],
         opened_at=at,
     )
     groups = _groups(verdict.stages)
     course.stages = [
-        _stage(course.request, position, terms, groups)
+        _stage(course.request, position, terms, groups, verdict.calendars)
         for position, terms in enumerate(verdict.stages, start=1)
     ]
     course.start(at)
@@ -168,7 +171,12 @@ def _ask(course: Course, verdict: Verdict, at: datetime) -> None:
 
 
 def _groups(stages: tuple[Terms, ...]) -> dict[str, dict[str, Any]]:
-    names = {name for s in stages for name in (*s.groups, *s.escalate_to)}
+    names = {
+        name
+        for stage in stages
+        for named in (stage.groups, stage.reassign_to, *(s.to for s in stage.chain()))
+        for name in named
+    }
     rows = Group.objects.filter(name__in=names).values("id", "name")
     return {row["name"]: dict(row) for row in rows}
 
@@ -178,19 +186,32 @@ def _stage(
     position: int,
     terms: Terms,
     groups: dict[str, dict[str, Any]],
+    known: Mapping[str, Calendar],
 ) -> Stage:
+    def existing(names: Iterable[str]) -> list[dict[str, Any]]:
+        return [groups[name] for name in names if name in groups]
+
+    calendar = known[terms.calendar] if terms.calendar else None
     return Stage(
         request=request,
         position=position,
         step=terms.step,
         name=terms.name,
-        groups=[groups[name] for name in terms.groups if name in groups],
+        groups=existing(terms.groups),
         needed=terms.approvals,
+        rejections=terms.rejections,
         sla=terms.sla,
-        timeout=terms.timeout,
-        on_timeout=terms.on_timeout,
-        escalate_to=[groups[name] for name in terms.escalate_to if name in groups],
-        auto_approve_max_risk=terms.auto_approve_max_risk,
+        silence=[
+            {
+                "after": int(step.after.total_seconds()),
+                "do": str(step.do),
+                "groups": existing(step.to),
+                "max_risk": step.max_risk,
+            }
+            for step in terms.chain()
+        ],
+        calendar=calendars.as_data(calendar) if calendar else None,
+        reassign_to=existing(terms.reassign_to),
     )
 
 

@@ -38,7 +38,7 @@ class Step:
 def history(subject: Subject, name: str) -> Iterator[Step]:
     """Yield the latest versions of a rule, newest first."""
     rows = Version.objects.filter(subject=subject, name=name).order_by("-number")
-    versions = [*rows.select_related("author")[: LATEST + 1], None]
+    versions = [*rows.select_related("revision__author")[: LATEST + 1], None]
     for newer, older in pairwise(versions[: LATEST + 1]):
         assert newer
         before = older.body if older else None

@@ -20,7 +20,6 @@ from policies import bodies, services
 from policies.admin.base import RuleAdmin
 from policies.admin.forms import (
     ConditionField,
-    DurationField,
     PatternsField,
     RuleForm,
 )
@@ -61,11 +60,19 @@ class LookbackForm(RuleForm):
     subject = Subject.LOOKBACK
 
     actions = PatternsField(help_text=ACTIONS_HELP)
-    window = DurationField(initial="30d", help_text="How far back: 24h, 30d")
 
     class Meta:
         model = Lookback
-        fields = ["name", "actions", "key", "window", "sum"]
+        fields = [
+            "name",
+            "actions",
+            "key",
+            "window",
+            "sum",
+            "distinct",
+            "decision",
+            "time_zone",
+        ]
 
 
 class RiskFactorForm(RuleForm):

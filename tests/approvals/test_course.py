@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,10 +26,22 @@ def stage(pk: int = 1, **terms: Any) -> Stage:
         "name": f"Stage {pk}",
         "groups": [MANAGERS],
         "needed": 1,
-        "timeout": 4 * HOUR,
-        "on_timeout": "reject",
+        "silence": silence(4 * HOUR),
     }
     return Stage(pk=pk, **{**defaults, **terms})
+
+
+def silence(
+    timeout: timedelta,
+    do: str = "reject",
+    *,
+    to: Sequence[dict[str, Any]] = (),
+    max_risk: int | None = None,
+) -> list[dict[str, Any]]:
+    """What a timeout and an on_timeout come to."""
+    step = {"after": timeout.total_seconds(), "do": do, "groups": [*to]}
+    again = {**step, "after": 2 * timeout.total_seconds(), "do": "reject"}
+    return [{**step, "max_risk": max_risk}, *([again] if do == "escalate" else [])]
 
 
 def course(*stages: Stage, risk: int = 20, evaluated: bool = True) -> Course:
@@ -53,6 +66,7 @@ def vote(
     said = Vote(
         stage=place,
         person_id=person,
+        seat_id=person,
         by=str(person),
         verdict=verdict,
         conditions=list(conditions),
@@ -100,7 +114,7 @@ def test_it_waits_for_the_second_person() -> None:
 
 
 def test_the_second_step_opens_when_the_first_is_approved() -> None:
-    moved = course(stage(1), stage(2, timeout=HOUR))
+    moved = course(stage(1), stage(2, silence=silence(HOUR)))
     vote(moved, ALICE, at=T0 + HOUR)
 
     assert [each.state for each in moved.stages] == ["approved", "open"]
@@ -147,7 +161,7 @@ def test_silence_rejects_by_default() -> None:
 
 
 def test_escalation_asks_more_people_and_gives_the_same_time_again() -> None:
-    terms = stage(1, on_timeout="escalate", escalate_to=[MANAGERS, FINANCE])
+    terms = stage(1, silence=silence(4 * HOUR, "escalate", to=[MANAGERS, FINANCE]))
     silent = course(terms)
 
     silent.lapse(T0 + 5 * HOUR)
@@ -160,7 +174,7 @@ def test_escalation_asks_more_people_and_gives_the_same_time_again() -> None:
 
 def test_a_long_absence_catches_up_in_order() -> None:
     silent = course(
-        stage(1, on_timeout="escalate", escalate_to=[FINANCE], sla=HOUR),
+        stage(1, silence=silence(4 * HOUR, "escalate", to=[FINANCE]), sla=HOUR),
     )
     silent.lapse(T0 + 100 * HOUR)
 
@@ -175,7 +189,7 @@ def test_a_long_absence_catches_up_in_order() -> None:
 
 
 def test_holding_waits_without_a_deadline() -> None:
-    silent = course(stage(1, on_timeout="hold"))
+    silent = course(stage(1, silence=silence(4 * HOUR, "hold")))
     silent.lapse(T0 + 1000 * HOUR)
 
     assert silent.action.status == Status.PENDING
@@ -184,7 +198,9 @@ def test_holding_waits_without_a_deadline() -> None:
 
 
 def test_silence_approves_what_is_low_in_risk() -> None:
-    silent = course(stage(1, on_timeout="approve", auto_approve_max_risk=20), risk=20)
+    silent = course(
+        stage(1, silence=silence(4 * HOUR, "approve", max_risk=20)), risk=20
+    )
     silent.lapse(T0 + 4 * HOUR + timedelta(minutes=1))
 
     assert silent.action.status == Status.APPROVED
@@ -193,7 +209,7 @@ def test_silence_approves_what_is_low_in_risk() -> None:
 
 @pytest.mark.parametrize(("risk", "evaluated"), [(21, True), (20, False)])
 def test_silence_never_approves_more_than_that(risk: int, evaluated: bool) -> None:
-    terms = stage(1, on_timeout="approve", auto_approve_max_risk=20)
+    terms = stage(1, silence=silence(4 * HOUR, "approve", max_risk=20))
     silent = course(terms, risk=risk, evaluated=evaluated)
     silent.lapse(T0 + 5 * HOUR)
 
@@ -201,7 +217,7 @@ def test_silence_never_approves_more_than_that(risk: int, evaluated: bool) -> No
 
 
 def test_the_agents_own_patience_ends_in_expired_whatever_the_stage_says() -> None:
-    terms = stage(1, on_timeout="approve", auto_approve_max_risk=100)
+    terms = stage(1, silence=silence(4 * HOUR, "approve", max_risk=100))
     silent = course(terms)
     silent.action.expires_at = T0 + HOUR
     silent.lapse(T0 + 2 * HOUR)
@@ -229,7 +245,7 @@ def test_conditions_of_all_approvers_are_collected_once() -> None:
 
 
 def test_at_the_same_moment_the_agents_own_end_comes_first() -> None:
-    terms = stage(1, on_timeout="approve", auto_approve_max_risk=100)
+    terms = stage(1, silence=silence(4 * HOUR, "approve", max_risk=100))
     silent = course(terms)
     silent.action.expires_at = T0 + 4 * HOUR
     silent.lapse(T0 + 5 * HOUR)

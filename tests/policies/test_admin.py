@@ -89,7 +89,7 @@ def test_a_policy_is_created_with_a_version_and_an_event(console: Client) -> Non
     assert answer.status_code == 302
     assert Policy.objects.get().when == "params.amount < 50"
     version = Version.objects.get()
-    assert (version.number, version.note, str(version.author)) == (
+    assert (version.number, version.revision.note, str(version.revision.author)) == (
         1,
         "We begin.",
         "root",
@@ -174,7 +174,7 @@ def test_a_policy_is_retired_with_a_reason_by_a_post(console: Client) -> None:
 
     console.post(url, {"note": "No longer needed."})
     assert Policy.objects.get().mode == "retired"
-    assert Version.objects.first().note == "No longer needed."  # type: ignore[union-attr]
+    assert Version.objects.first().revision.note == "No longer needed."  # type: ignore[union-attr]
 
 
 def test_nothing_is_deleted(console: Client) -> None:
@@ -311,6 +311,7 @@ def test_lookbacks_factors_and_the_catalogue_are_saved_alike(console: Client) ->
             "actions": "refund.create",
             "key": "params.customer_id",
             "window": "30d",
+            "time_zone": "UTC",
             "sum": "",
         },
         "policies/riskfactor": {
@@ -334,7 +335,7 @@ def test_lookbacks_factors_and_the_catalogue_are_saved_alike(console: Client) ->
         answer = console.post(f"/admin/{place}/add/", {**fields, "note": ""})
         assert answer.status_code == 302, answer.content.decode()
 
-    assert str(Lookback.objects.get().window) == "30 days, 0:00:00"
+    assert Lookback.objects.get().window == "30d"
     assert RiskFactor.objects.get().points == 40
     assert ActionType.objects.get().params_schema == {"type": "object"}
     assert Resource.objects.get().sensitivity == 10
@@ -347,7 +348,7 @@ def test_a_lookback_is_removed_with_a_reason(console: Client) -> None:
     console.post(page(Lookback.objects.get(), "remove"), {"note": "Unused."})
 
     assert not Lookback.objects.exists()
-    assert Version.objects.first().note == "Unused."  # type: ignore[union-attr]
+    assert Version.objects.first().revision.note == "Unused."  # type: ignore[union-attr]
 
 
 def test_who_may_only_look_changes_nothing(db: None, charlie: Any) -> None:

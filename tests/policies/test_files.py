@@ -283,6 +283,10 @@ def test_what_is_left_out_has_its_default() -> None:
             "on_timeout": "reject",
             "escalate_to": [],
             "auto_approve_max_risk": None,
+            "rejections": 1,
+            "silence": [],
+            "calendar": None,
+            "reassign_to": [],
         }
     ]
 

@@ -283,7 +283,7 @@ def test_the_author_and_the_note_are_on_record(load: Load, charlie: User) -> Non
     load(SMALL, author="charlie", note="Q3 limits.")
 
     version = Version.objects.get(subject="policy", name="small")
-    assert (version.author, version.note) == (charlie, "Q3 limits.")
+    assert (version.revision.author, version.revision.note) == (charlie, "Q3 limits.")
     assert Event.objects.filter(actor_name="charlie").count() == 3
 
 

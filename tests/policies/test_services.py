@@ -61,7 +61,11 @@ def test_a_new_rule_leaves_its_first_version_and_one_event(
     version = services.save(subject, body, author=alice, note="At last.")
 
     assert version
-    assert (version.number, version.author, version.note) == (1, alice, "At last.")
+    assert (version.number, version.revision.author, version.revision.note) == (
+        1,
+        alice,
+        "At last.",
+    )
     assert version.body == bodies.read(subject, body)
     event = Event.objects.get()
     assert (event.kind, event.actor_name) == ("policy_changed", "alice")
@@ -250,7 +254,7 @@ def test_versions_cannot_be_changed() -> None:
     services.save(Subject.POLICY, policy())
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        Version.objects.update(note="Never happened.")
+        Version.objects.update(number=7)
 
 
 def test_a_new_lookback_finds_what_was_before_it(agent: Agent) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 from unittest.mock import patch
 
@@ -48,7 +49,7 @@ def test_rules_arrive_as_they_were_saved() -> None:
     assert (first.position, managers.position) == (0, 1)
     assert managers.stages[0].on_timeout is OnTimeout.ESCALATE
     assert managers.stages[0].escalate_to == ("bosses",)
-    assert rules.lookbacks[0].window.days == 30
+    assert rules.lookbacks[0].window == timedelta(days=30)
     assert rules.action_types[0].grant.total_seconds() == 7200
     assert rules.resources[0].id == "*"
     assert rules.default == Default(Decision.REQUIRE_APPROVAL, "managers")

@@ -242,6 +242,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 }
 # Refuse actions that are not in the catalogue.
 STRICT_ACTIONS = env.bool("STRICT_ACTIONS", default=False)
+# Whether a change of the rules waits until a second person has confirmed it.
+POLICY_FOUR_EYES = env.bool("POLICY_FOUR_EYES", default=False)
 MAX_PENDING_PER_AGENT = env.int("MAX_PENDING_PER_AGENT", default=10_000)
 # Submissions per minute and agent; 0 is no limit.
 SUBMISSIONS_PER_MINUTE = env.int("SUBMISSIONS_PER_MINUTE", default=0)

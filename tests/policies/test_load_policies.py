@@ -319,7 +319,7 @@ def test_one_file_is_one_revision(load: Load) -> None:
 def test_asking_is_made_as_the_file_says(load: Load) -> None:
     load(SMALL)
 
-    assert services.save(Subject.POLICY, asking(when="params.amount >= 50")) is None
+    assert not services.save(Subject.POLICY, asking(when="params.amount >= 50")).plan
 
 
 def _line(name: str) -> str:

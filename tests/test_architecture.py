@@ -35,6 +35,7 @@ PURE = [
             "schemas",
             "situation",
             "summaries",
+            "tallies",
         )
     ),
     "governance/canonical.py",

@@ -32,6 +32,13 @@ _pattern = fields.text(200)
 _flow = Field(fields.slug, None)
 _when = Field(fields.condition, "")
 
+SILENCE: Form = {
+    "after": Field(fields.duration),
+    "do": Field(fields.one_of(rules.Do)),
+    "to": Field(fields.sorted_list_of(fields.text(150)), []),
+    "max_risk": Field(_percent, None),
+}
+_step = fields.form(SILENCE, lambda raw: _silence(raw))
 STAGE: Form = {
     "name": Field(fields.text(100)),
     "step": Field(fields.whole(1, 1000), None),
@@ -43,15 +50,9 @@ STAGE: Form = {
     "escalate_to": Field(fields.sorted_list_of(fields.text(150)), []),
     "auto_approve_max_risk": Field(_percent, None),
     "rejections": Field(fields.whole(1, 100), 1),
-    "silence": Field(fields.list_of(lambda raw: _silence(raw), distinct=False), []),
+    "silence": Field(fields.list_of(_step, distinct=False), []),
     "calendar": Field(fields.lookback_name, None),
     "reassign_to": Field(fields.sorted_list_of(fields.text(150)), []),
-}
-SILENCE: Form = {
-    "after": Field(fields.duration),
-    "do": Field(fields.one_of(rules.Do)),
-    "to": Field(fields.sorted_list_of(fields.text(150)), []),
-    "max_risk": Field(_percent, None),
 }
 
 
@@ -139,12 +140,7 @@ def _only_with(body: Body, name: str, wanted: bool, what: str) -> Iterator[Probl
         yield Problem(f"/{name}", "unexpected", detail)
 
 
-def _resource(raw: Any) -> Body:
-    return fields.read_form(
-        {"type": Field(fields.text(100)), "id": Field(fields.text(200))}, raw
-    )
-
-
+TOUCHED: Form = {"type": Field(fields.text(100)), "id": Field(fields.text(200))}
 AGENT: Form = {
     "name": Field(fields.slug, "test-agent"),
     "environment": Field(fields.text(50), "production"),
@@ -158,10 +154,24 @@ EXPECT: Form = {
 }
 
 
-def _agent(raw: Any) -> Body:
-    return fields.read_form(AGENT, raw)
+_at_least_0 = fields.whole(0, 1_000_000_000)
+FOUND: Form = {
+    "count": Field(_at_least_0, None),
+    "sum": Field(fields.number, None),
+    "distinct": Field(_at_least_0, None),
+}
 
 
+def _found(raw: Any) -> Body:
+    """What a lookback is to find. What is left out is worked out from the rest."""
+    found = fields.read_form(FOUND, raw)
+    return {name: value for name, value in found.items() if value is not None}
+
+
+_decision = fields.one_of(rules.Decision)
+
+
+@fields.takes(anyOf=[_decision.schema, fields.object_schema(EXPECT)])
 def _expect(raw: Any) -> Body:
     """What the rules must say: a decision alone, or more."""
     form = fields.read_form(EXPECT, {"decision": raw} if isinstance(raw, str) else raw)
@@ -210,7 +220,9 @@ FORMS: Mapping[Subject, Form] = {
     },
     Subject.FLOW: {
         "name": Field(fields.slug),
-        "stages": Field(fields.list_of(_stage, least=1, distinct=False)),
+        "stages": Field(
+            fields.list_of(fields.form(STAGE, _stage), least=1, distinct=False)
+        ),
     },
     Subject.POLICY: {
         "name": Field(fields.slug),
@@ -233,10 +245,12 @@ FORMS: Mapping[Subject, Form] = {
         "name": Field(fields.slug, None),
         "action": Field(fields.action_name),
         "params": Field(fields.json_object, {}),
-        "resource": Field(_resource, None),
+        "resource": Field(fields.form(TOUCHED), None),
         "context": Field(fields.json_object, {}),
-        "agent": Field(_agent, fields.read_form(AGENT, {})),
-        "history": Field(fields.json_object, {}),
+        "agent": Field(fields.form(AGENT), fields.read_form(AGENT, {})),
+        "history": Field(
+            fields.map_of(fields.lookback_name, fields.form(FOUND, _found)), {}
+        ),
         "now": Field(fields.moment, None),
         "expect": Field(_expect),
     },

@@ -10,7 +10,7 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # No policy waits longer, and every date computed from one stays within the calendar.
 LONGEST = timedelta(days=3650)
 
-_FORM = re.compile(r"([0-9]{1,9})([smhd])")
+FORM = re.compile(r"([0-9]{1,9})([smhd])")
 
 
 def parse(text: str) -> timedelta:
@@ -18,7 +18,7 @@ def parse(text: str) -> timedelta:
 
     One number and one unit, as the policy file format has it: ``90m``, not ``1h30m``.
     """
-    found = _FORM.fullmatch(text) if isinstance(text, str) else None
+    found = FORM.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise ValueError(f"{text!r} is not a duration: write 30s, 15m, 4h or 30d.")
     duration = timedelta(seconds=int(found[1]) * UNITS[found[2]])

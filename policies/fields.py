@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from governance import strict_numbers, text_safety
 from governance.errors import Problem
 from policies import cel, dialect, durations, patterns, rules
 
-Reader = Callable[[Any], Any]
 REQUIRED = object()
 
 SLUG = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
@@ -38,6 +38,35 @@ class Unfit(Exception):
     def __init__(self, detail: str, problems: Iterable[Problem] = ()) -> None:
         super().__init__(detail)
         self.problems = list(problems) or [Problem("", "invalid", detail)]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads a value, and says in JSON Schema what a file may write there.
+
+    The schema is for editors. It calls nothing wrong that is right; not all that is
+    wrong can be seen by it.
+    """
+
+    read: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+
+    def __call__(self, value: Any) -> Any:
+        return self.read(value)
+
+
+def takes(**schema: Any) -> Callable[[Callable[[Any], Any]], Reader]:
+    """Say in JSON Schema what a function reads."""
+    return lambda read: Reader(read, schema)
+
+
+def whole_text(pattern: re.Pattern[str]) -> str:
+    """Return a pattern of the whole text, as JSON Schema writes it."""
+    return f"^(?:{pattern.pattern})$"
+
+
+# What YAML takes for a number, or for true, is read as it is written.
+WORDS: Mapping[str, Any] = {"type": ["string", "number", "boolean"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +105,28 @@ def read_form(form: Form, raw: Any) -> dict[str, Any]:
     return body
 
 
+def form(fields: Form, read: Callable[[Any], Any] | None = None) -> Reader:
+    """Read a form of its own inside a field. ``read`` may look at more than fields."""
+    return Reader(read or partial(read_form, fields), object_schema(fields))
+
+
+def object_schema(fields: Form) -> dict[str, Any]:
+    required = [name for name, each in fields.items() if each.default is REQUIRED]
+    return {
+        "type": "object",
+        "properties": {name: _property(each) for name, each in fields.items()},
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def _property(field: Field) -> dict[str, Any]:
+    schema = dict(field.read.schema)
+    if field.default is REQUIRED or field.default in (None, "", []):
+        return schema
+    return schema | {"default": field.default}
+
+
 def unknown(name: Any, known: Iterable[str]) -> Problem:
     """Name a key nobody asked for, and the one that was probably meant."""
     detail = f"There is no such key. {nearest(name, known)}"
@@ -98,6 +149,7 @@ def under(place: str | int, problem: Problem) -> Problem:
 def text(longest: int) -> Reader:
     """One line. Line breaks, as YAML's block texts have them, count as spaces."""
 
+    @takes(**WORDS)
     def read(value: Any) -> str:
         line = " ".join(_string(value).split())
         if problem := text_safety.check_identifier(line, ""):
@@ -108,6 +160,7 @@ def text(longest: int) -> Reader:
 
 
 def name(form: re.Pattern[str], longest: int, means: str) -> Reader:
+    @takes(**WORDS, pattern=whole_text(form), maxLength=longest)
     def read(value: Any) -> str:
         if not form.fullmatch(_at_most(longest, _string(value))):
             raise Unfit(f"{text_safety.excerpt(value)} does not fit here: {means}.")
@@ -123,6 +176,7 @@ action_name = name(ACTION, 100, "write a lower-case dotted name like refund.crea
 member = name(MEMBER, 200, "write a path like params.customer_id or resource.id")
 
 
+@takes(type="string", pattern="^[a-z][a-z0-9_]*$", maxLength=60)
 def lookback_name(value: Any) -> str:
     name = _at_most(60, _string(value))
     if name in dialect.RESERVED:
@@ -132,6 +186,7 @@ def lookback_name(value: Any) -> str:
     return name
 
 
+@takes(type="string", examples=["UTC", "Europe/Berlin", "America/New_York"])
 def time_zone(value: Any) -> str:
     if _string(value) not in zoneinfo.available_timezones():
         near = nearest(value, zoneinfo.available_timezones())
@@ -144,18 +199,26 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])")
 
 
+@takes(type="array", items={"enum": list(DAYS)}, minItems=1, uniqueItems=True)
 def days(value: Any) -> list[str]:
     """Days of the week, in their order."""
     read = list_of(_day, least=1)
     return sorted(read(value), key=DAYS.index)
 
 
+@takes(enum=list(DAYS))
 def _day(value: Any) -> str:
     if value not in DAYS:
         raise Unfit(f"Write one of {', '.join(DAYS)}.")
     return str(value)
 
 
+@takes(
+    type="array",
+    items={"type": "string", "pattern": whole_text(HOURS)},
+    minItems=1,
+    uniqueItems=True,
+)
 def hours(value: Any) -> list[str]:
     """Stretches of a day, in order and apart: ["09:00-12:00", "13:00-17:00"]."""
     found = sorted(list_of(_stretch, least=1)(value))
@@ -166,6 +229,7 @@ def hours(value: Any) -> list[str]:
     return found
 
 
+@takes(type="string", pattern=whole_text(HOURS))
 def _stretch(value: Any) -> str:
     text = _string(value)
     if not HOURS.fullmatch(text):
@@ -182,6 +246,7 @@ def minutes(hours: str) -> tuple[int, int]:
     return int(begin[0]) * 60 + int(begin[1]), int(end[0]) * 60 + int(end[1])
 
 
+@takes(type=["string", "number"], format="date")
 def day(value: Any) -> str:
     try:
         return date.fromisoformat(_string(value)).isoformat()
@@ -189,6 +254,7 @@ def day(value: Any) -> str:
         raise Unfit("Write a day like 2026-12-25.") from None
 
 
+@takes(type="string", format="date-time")
 def moment(value: Any) -> str:
     """A moment with its time zone, in its normal form: UTC."""
     try:
@@ -200,25 +266,15 @@ def moment(value: Any) -> str:
         raise Unfit("Write a moment like 2026-11-25T14:00:00Z.") from None
 
 
-def window(value: Any) -> str:
-    """How far back: a duration, or a period of the calendar."""
-    return str(value) if value in list(rules.Period) else duration(value)
-
-
-def key(value: Any) -> str:
-    """One path, or several: a list, or with commas between them."""
-    if isinstance(value, list):
-        paths = list_of(member, least=1)(value)
-    else:
-        paths = [member(part.strip()) for part in _string(value).split(",")]
-    return _at_most(500, ", ".join(paths))
-
-
 def optional(read: Reader) -> Reader:
     """Take an empty text for what it is: nothing."""
-    return lambda value: "" if value == "" else read(value)
+    return Reader(
+        lambda value: "" if value == "" else read(value),
+        {"anyOf": [read.schema, {"const": ""}]},
+    )
 
 
+@takes(type="string", pattern=whole_text(patterns.PATTERN), maxLength=100)
 def action_pattern(value: Any) -> str:
     pattern = _at_most(100, _string(value))
     if not patterns.is_pattern(pattern):
@@ -229,6 +285,7 @@ def action_pattern(value: Any) -> str:
     return pattern
 
 
+@takes(**WORDS, maxLength=cel.MAX_LENGTH)
 def condition(value: Any) -> str:
     """The text alone: whether it compiles depends on the other rules."""
     return _at_most(cel.MAX_LENGTH, _string(value).strip())
@@ -237,6 +294,7 @@ def condition(value: Any) -> str:
 def one_of(choices: type[StrEnum], *, without: Iterable[str] = ()) -> Reader:
     known = [str(choice) for choice in choices if choice not in without]
 
+    @takes(enum=known)
     def read(value: Any) -> str:
         if value not in known:
             raise Unfit(f"Write one of {', '.join(known)}.")
@@ -246,6 +304,7 @@ def one_of(choices: type[StrEnum], *, without: Iterable[str] = ()) -> Reader:
 
 
 def whole(least: int, most: int) -> Reader:
+    @takes(type="integer", minimum=least, maximum=most)
     def read(value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool):
             raise Unfit(f"Write a whole number from {least} to {most}.")
@@ -256,12 +315,14 @@ def whole(least: int, most: int) -> Reader:
     return read
 
 
+@takes(type="boolean")
 def yes_or_no(value: Any) -> bool:
     if not isinstance(value, bool):
         raise Unfit("Write true or false.")
     return value
 
 
+@takes(type="string", pattern=whole_text(durations.FORM))
 def duration(value: Any) -> str:
     """A duration as policy files write it: that is its normal form, too."""
     if isinstance(value, timedelta):
@@ -272,7 +333,18 @@ def duration(value: Any) -> str:
         raise Unfit(str(error)) from None
 
 
+@takes(anyOf=[{"enum": list(map(str, rules.Period))}, duration.schema])
+def window(value: Any) -> str:
+    """How far back: a duration, or a period of the calendar."""
+    return str(value) if value in list(rules.Period) else str(duration(value))
+
+
 def list_of(read: Reader, *, least: int = 0, distinct: bool = True) -> Reader:
+    limits = {"minItems": least} if least else {}
+    if distinct:
+        limits["uniqueItems"] = True
+
+    @takes(type="array", items=read.schema, **limits)
     def read_all(value: Any) -> list[Any]:
         if not isinstance(value, list | tuple):
             raise Unfit("Write a list: [one, another].")
@@ -299,9 +371,54 @@ def list_of(read: Reader, *, least: int = 0, distinct: bool = True) -> Reader:
 def sorted_list_of(read: Reader, *, least: int = 0) -> Reader:
     """Read a list whose order says nothing."""
     read_all = list_of(read, least=least)
-    return lambda value: sorted(read_all(value))
+    return Reader(lambda value: sorted(read_all(value)), read_all.schema)
 
 
+@takes(anyOf=[{"type": "string"}, list_of(member, least=1).schema])
+def key(value: Any) -> str:
+    """One path, or several: a list, or with commas between them."""
+    if isinstance(value, list):
+        paths = list_of(member, least=1)(value)
+    else:
+        paths = [member(part.strip()) for part in _string(value).split(",")]
+    return _at_most(500, ", ".join(paths))
+
+
+def map_of(key: Reader, read: Reader) -> Reader:
+    """Read an object whose keys are names somebody chose."""
+
+    @takes(
+        type="object",
+        propertyNames=key.schema,
+        additionalProperties=read.schema,
+    )
+    def read_all(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise Unfit("Write an object here.")
+        found: dict[str, Any] = {}
+        problems: list[Problem] = []
+        for name, item in value.items():
+            try:
+                found[key(name)] = read(item)
+            except Unfit as unfit:
+                problems += [under(name, problem) for problem in unfit.problems]
+        if problems:
+            raise Unfit("Some items do not fit.", problems)
+        return found
+
+    return read_all
+
+
+@takes(type="number")
+def number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Unfit("Write a number.")
+    if problems := list(_not_portable(value, ())):
+        raise Unfit("This number does not fit.", problems)
+    return value
+
+
+@takes(type="object")
 def json_object(value: Any) -> dict[str, Any]:
     """Only what every database and every reader of the record keeps unchanged."""
     if not isinstance(value, dict):

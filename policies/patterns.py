@@ -8,12 +8,12 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-_PATTERN = re.compile(r"\*|[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*(?:\.\*)?", re.ASCII)
+PATTERN = re.compile(r"\*|[a-z][a-z0-9_]*(?:\.[a-z][a-z0-9_]*)*(?:\.\*)?", re.ASCII)
 
 
 def is_pattern(text: str) -> bool:
     """Whether this is ``*``, an action's name, or a dotted prefix with ``.*``."""
-    return len(text) <= 100 and _PATTERN.fullmatch(text) is not None
+    return len(text) <= 100 and PATTERN.fullmatch(text) is not None
 
 
 def matches(pattern: str, action: str) -> bool:

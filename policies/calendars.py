@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -9,12 +10,15 @@ from zoneinfo import ZoneInfo
 
 from policies.rules import Calendar
 
-# Further than any deadline reaches, so that a calendar of holidays alone comes to an end.
-MOST_DAYS = 40_000
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+# Further than the longest duration reaches in ordinary working weeks.
+FURTHEST = 40_000 * DAY
+
+Stretch = tuple[datetime, datetime]
 
 
 def is_open(calendar: Calendar, at: datetime) -> bool:
-    """Whether people work at this moment."""
+    """Whether people work at this moment, by the clocks of their time zone."""
     local = at.astimezone(ZoneInfo(calendar.time_zone))
     if not is_workday(calendar, local.date()):
         return False
@@ -27,7 +31,12 @@ def is_workday(calendar: Calendar, day: date) -> bool:
 
 
 def after(calendar: Calendar | None, start: datetime, span: timedelta) -> datetime:
-    """Return the moment when this much time has passed; of a calendar, working time."""
+    """Return the moment when this much time has passed; of a calendar, working time.
+
+    More time comes later, always. Where people hardly ever work, it is further away
+    than anybody waits: a rule that cannot be kept must not keep a request from being
+    asked.
+    """
     if calendar is None:
         return start + span
     left = span
@@ -36,26 +45,40 @@ def after(calendar: Calendar | None, start: datetime, span: timedelta) -> dateti
         if end - begin >= left:
             return begin + left
         left -= max(end - begin, timedelta(0))
-    raise ValueError(f"The calendar {calendar.name} has too little working time.")
+    return start.astimezone(UTC) + FURTHEST + span
 
 
-def _stretches(
-    calendar: Calendar, start: datetime
-) -> Iterator[tuple[datetime, datetime]]:
+def _stretches(calendar: Calendar, start: datetime) -> Iterator[Stretch]:
     """Yield the stretches of working time from the day of ``start`` on, in UTC."""
     zone = ZoneInfo(calendar.time_zone)
     first = start.astimezone(zone).date()
-    for number in range(MOST_DAYS):
+    for number in range(FURTHEST.days):
         day = first + timedelta(days=number)
         if is_workday(calendar, day):
-            for begin, end in calendar.hours:
-                yield _moment(day, begin, zone), _moment(day, end, zone)
+            begin, end = _midnight(day, zone), _midnight(day + DAY, zone)
+            if end - begin == DAY:
+                for opens, closes in calendar.hours:
+                    yield begin + opens * MINUTE, begin + closes * MINUTE
+            else:
+                yield from _by_the_minute(calendar, begin, end)
 
 
-def _moment(day: date, minutes: int, zone: ZoneInfo) -> datetime:
-    days, minutes = divmod(minutes, 24 * 60)
-    clock = time(minutes // 60, minutes % 60, tzinfo=zone)
-    return datetime.combine(day + timedelta(days=days), clock).astimezone(UTC)
+def _by_the_minute(
+    calendar: Calendar, begin: datetime, end: datetime
+) -> Iterator[Stretch]:
+    """Yield the stretches of a day on which the clocks change: ask them every minute.
+
+    So an hour that is left out is no working time, and one that comes twice is twice.
+    """
+    minutes = (begin + n * MINUTE for n in range((end - begin) // MINUTE))
+    for working, run in itertools.groupby(minutes, lambda at: is_open(calendar, at)):
+        if working:
+            first, *rest = run
+            yield first, (rest[-1] if rest else first) + MINUTE
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
 def as_data(calendar: Calendar) -> dict[str, Any]:

@@ -2,33 +2,39 @@
 
 Each action leaves one entry for every lookback that counts it. Whether an entry counts
 is the present status of its action. Who submits takes the locks of the keys first: of
-two simultaneous first refunds for one customer exactly one finds nothing before it.
+two simultaneous first refunds for one customer exactly one finds nothing before it, and
+of a hundred for one budget exactly as many go through as it has room for.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
-from decimal import Decimal
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, FloatField, IntegerField, Q, QuerySet, Value
+from django.db.models.functions import Cast
 
-from governance import canonical, locks
+from governance import locks
 from governance.models import COUNTED, Action
+from policies import tallies
 from policies.models import Lookback as Row
 from policies.models import LookbackEntry
 from policies.rules import AgentFacts, Facts, History, Lookback
+from policies.tallies import Tally
 
-LONGEST_KEY = 64
 BATCH = 1_000
+# SQLite joins at most 500 queries to one, and a lookback takes up to two.
+AT_ONCE = 200
+_NOTHING = Cast(Value(None), IntegerField())
+_COUNTED = [str(status) for status in sorted(COUNTED)]
 
 
 def lock(lookbacks: Iterable[Lookback], facts: Facts) -> None:
     """Wait for everyone who counts, or adds to, the same keys. Once for all of them."""
-    keys = ((lookback.name, key_of(lookback, facts)) for lookback in lookbacks)
+    keys = ((lookback.name, tallies.key_of(lookback, facts)) for lookback in lookbacks)
     locks.keyed(f"lookback:{name}:{key}" for name, key in keys if key is not None)
 
 
@@ -43,24 +49,21 @@ def history(
     A lookback whose key is missing, or is neither a string, a number nor a boolean,
     is absent: it cannot be evaluated. ``excluding`` is the action that is judged.
     """
-    asked = {
-        lookback.name: (lookback, key)
-        for lookback in lookbacks
-        if (key := key_of(lookback, facts)) is not None
-    }
-    if not asked:
-        return {}
-    windows = Q()
-    for lookback, key in asked.values():
-        since = begins(lookback, at)
-        windows |= Q(lookback__name=lookback.name, key=key, at__gt=since)
-    entries = LookbackEntry.objects.filter(windows)
-    if excluding:
-        entries = entries.exclude(action=excluding)
-    tallies = _tally(entries.filter(action__status__in=[str(s) for s in COUNTED]))
-    return {
-        name: _history(lookback, tallies[name]) for name, (lookback, _) in asked.items()
-    }
+    found: dict[str, History] = {}
+    asked = [(b, k) for b in lookbacks if (k := tallies.key_of(b, facts)) is not None]
+    for start in range(0, len(asked), AT_ONCE):
+        some = asked[start : start + AT_ONCE]
+        found |= _histories((b, _window(b, key, at, excluding)) for b, key in some)
+    return found
+
+
+def counts(status: str) -> bool:
+    """Whether an action in this status counts: it went ahead, or still may.
+
+    A permission that has run out counts until that is written down: until then it may
+    be on its way to being used by somebody who asked in time.
+    """
+    return status in _COUNTED
 
 
 def record_entries(action: Action, lookbacks: Iterable[Lookback]) -> None:
@@ -70,12 +73,9 @@ def record_entries(action: Action, lookbacks: Iterable[Lookback]) -> None:
         LookbackEntry.objects.filter(action=action).delete()
     if counting:
         rows = Row.objects.filter(name__in=counting).values_list("name", "pk")
-        entries_of = [
-            entry
-            for name, pk in rows
-            if (entry := _entry(counting[name], pk, action, facts_of(action)))
-        ]
-        LookbackEntry.objects.bulk_create(entries_of)
+        facts = facts_of(action)
+        entries = (_entry(counting[name], pk, action, facts) for name, pk in rows)
+        LookbackEntry.objects.bulk_create(filter(None, entries))
 
 
 def rebuild(lookback: Lookback, at: datetime) -> int:
@@ -85,7 +85,7 @@ def rebuild(lookback: Lookback, at: datetime) -> int:
     """
     row = Row.objects.get(name=lookback.name)
     row.entries.all().delete()
-    counted = Action.objects.filter(created_at__gt=begins(lookback, at))
+    counted = Action.objects.filter(created_at__gte=tallies.begins(lookback, at))
     if "*" not in lookback.actions:
         counted = counted.filter(_matching(lookback.actions))
     written = 0
@@ -94,40 +94,6 @@ def rebuild(lookback: Lookback, at: datetime) -> int:
         created = LookbackEntry.objects.bulk_create(filter(None, entries))
         written += len(created)
     return written
-
-
-def begins(lookback: Lookback, at: datetime) -> datetime:
-    """Return the moment after which actions count."""
-    assert isinstance(lookback.window, timedelta)
-    return at - lookback.window
-
-
-def key_of(lookback: Lookback, facts: Facts) -> str | None:
-    """Return the text by which entries are found, short enough to be indexed."""
-    text = canonical.key_text(value_at(lookback.key, facts))
-    if text is None or "\0" in text:
-        return None
-    if len(text) > LONGEST_KEY:
-        return hashlib.sha256(text.encode()).hexdigest()
-    return text
-
-
-def amount_of(lookback: Lookback, facts: Facts) -> float | None:
-    value = value_at(lookback.sum, facts) if lookback.sum else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value)
-
-
-def value_at(path: str, facts: Facts) -> Any:
-    """Return what is at ``params.customer.id``, None if nothing is."""
-    root, *names = path.split(".")
-    value: Any = getattr(facts, root)
-    if root == "agent":
-        return getattr(value, names[0])
-    for name in names:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
 
 
 def facts_of(action: Action) -> Facts:
@@ -146,37 +112,77 @@ def facts_of(action: Action) -> Facts:
 def _entry(
     lookback: Lookback, pk: int, action: Action, facts: Facts
 ) -> LookbackEntry | None:
-    key = key_of(lookback, facts)
-    if key is None:
+    found = tallies.entry_of(lookback, facts)
+    if found is None:
         return None
     return LookbackEntry(
         lookback_id=pk,
-        key=key,
+        key=found.key,
         action=action,
-        amount=amount_of(lookback, facts),
+        amount=found.amount,
+        value=found.value,
         at=action.created_at,
     )
 
 
-Tally = list[tuple[float | None, int]]
+Entries = QuerySet[LookbackEntry]
 
 
-def _tally(entries: Any) -> Mapping[str, Tally]:
-    """Return how often each amount occurs, by lookback."""
-    found = entries.order_by().values_list("lookback__name", "amount")
-    tallies: defaultdict[str, Tally] = defaultdict(list)
-    for name, amount, times in found.annotate(times=Count("id")):
-        tallies[name].append((amount, times))
-    return tallies
+def _window(
+    lookback: Lookback, key: str, at: datetime, excluding: Action | None
+) -> Entries:
+    """Return the entries that count. The index ``lookback_window`` finds them."""
+    entries = LookbackEntry.objects.order_by().filter(
+        lookback=Row.objects.filter(name=lookback.name).values("pk")[:1],
+        key=key,
+        at__gte=tallies.begins(lookback, at),
+        action__status__in=_COUNTED,
+    )
+    if lookback.decision:
+        entries = entries.filter(action__decision=str(lookback.decision))
+    return entries.exclude(action=excluding) if excluding else entries
 
 
-def _history(lookback: Lookback, tally: Tally) -> History:
-    count = sum(times for _, times in tally)
-    if not lookback.sum or any(amount is None for amount, _ in tally):
-        return History(count)
-    # In decimal, as people add: three times 19.99 is 59.97 on every database.
-    total = sum(Decimal(repr(amount)) * times for amount, times in tally)
-    return History(count, float(total))
+def _parts(lookback: Lookback, entries: Entries) -> Iterator[Any]:
+    """What to ask of these entries, as rows of name, amount, times, distinct, told."""
+    named = entries.annotate(name=Value(lookback.name))
+    yield named.values_list("name", "amount").annotate(
+        times=Count("id"), distinct=_NOTHING, told=_NOTHING
+    )
+    if lookback.distinct:
+        yield named.values_list("name").annotate(
+            none=Cast(Value(None), FloatField()),
+            times=Count("id"),
+            distinct=Count("value", distinct=True),
+            told=Count("value"),
+        )
+
+
+def _histories(windows: Iterable[tuple[Lookback, Entries]]) -> dict[str, History]:
+    """Ask for all of them in one query."""
+    windows = list(windows)
+    if not windows:
+        return {}
+    first, *others = (part for window in windows for part in _parts(*window))
+    found = defaultdict(list)
+    for name, *row in first.union(*others, all=True):
+        found[name].append(row)
+    return {
+        lookback.name: _history(lookback, found[lookback.name])
+        for lookback, _ in windows
+    }
+
+
+def _history(lookback: Lookback, rows: Iterable[Any]) -> History:
+    tally = Tally()
+    values: int | None = 0
+    for amount, times, distinct, told in rows:
+        if distinct is None:
+            tally.add(amount, None, times)
+        else:
+            values = distinct if told == times else None
+    found = tally.history(lookback)
+    return replace(found, distinct=values) if lookback.distinct else found
 
 
 def _matching(patterns: Iterable[str]) -> Q:

@@ -13,7 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from governance import clock
 from governance.models import Action, Agent, Status
-from policies import bodies, lookbacks, rulesets
+from policies import bodies, lookbacks, rulesets, tallies
 from policies.bodies import Subject
 from policies.models import LookbackEntry
 from policies.rules import AgentFacts, Facts, History, Lookback
@@ -193,11 +193,11 @@ def test_a_lookback_without_a_sum_only_counts(agent: Agent) -> None:
 def test_paths_lead_to_values(path: str, value: object) -> None:
     found = facts({"type": "order", "id": "A-1"}, card={"last4": "4242"})
 
-    assert lookbacks.value_at(path, found) == value
+    assert tallies.value_at(path, found) == value
 
 
 def test_an_action_without_a_resource_has_no_resource_key() -> None:
-    assert lookbacks.value_at("resource.id", facts()) is None
+    assert tallies.value_at("resource.id", facts()) is None
 
 
 def test_any_number_of_lookbacks_is_one_query(

@@ -33,6 +33,9 @@ def users_of(subject: Subject, name: str, state: State) -> Iterator[str]:
             yield "the default"
     if subject is Subject.LOOKBACK:
         yield from (what for what, _, _ in _readers_of(name, state))
+        for test, body in state[Subject.TEST].items():
+            if name in body["history"]:
+                yield f"test {test}"
     if subject is Subject.CALENDAR:
         for flow, body in state[Subject.FLOW].items():
             if any(stage["calendar"] == name for stage in body["stages"]):
@@ -55,7 +58,8 @@ def _misfits(change: Change, plan: Plan) -> Iterator[Problem]:
     match change.subject:
         case Subject.POLICY:
             yield from _flow_exists(body, state)
-            if not _only_retires(change):
+            # A policy can always be retired, also one that no longer compiles.
+            if body["mode"] != rules.Mode.RETIRED:
                 yield from _compiles(body["when"], state, risk=True)
         case Subject.DEFAULT:
             yield from _flow_exists(body, state)
@@ -67,6 +71,8 @@ def _misfits(change: Change, plan: Plan) -> Iterator[Problem]:
             yield from _schema_holds(body)
         case Subject.LOOKBACK:
             yield from _still_serves(change, plan)
+        case Subject.TEST:
+            yield from _lookbacks_exist(body, state)
 
 
 def _still_serves(change: Change, plan: Plan) -> Iterator[Problem]:
@@ -97,11 +103,12 @@ def _calendars_exist(body: Body, state: State) -> Iterator[Problem]:
             yield Problem(path, "unknown_calendar", detail)
 
 
-def _only_retires(change: Change) -> bool:
-    """A policy can always be retired, even one whose condition no longer compiles."""
-    before, after = change.before or {}, change.after or {}
-    retires: bool = after["mode"] == rules.Mode.RETIRED
-    return retires and after["when"] == before.get("when")
+def _lookbacks_exist(body: Body, state: State) -> Iterator[Problem]:
+    known = state[Subject.LOOKBACK]
+    for name in body["history"]:
+        if name not in known:
+            detail = f"There is no lookback {name}. {fields.nearest(name, known)}"
+            yield Problem(f"/history/{name}", "unknown_lookback", detail)
 
 
 def _compiles(when: str, state: State, *, risk: bool) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ own rules are wanted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,7 +39,7 @@ class Mistaken(Exception):
         # One mistake often has two consequences; the first is the one to mend.
         first: dict[tuple[int, str], Mistake] = {}
         for mistake in mistakes:
-            first.setdefault((mistake.line, mistake.where), mistake)
+            first.setdefault((mistake.line, mistake.where or mistake.detail), mistake)
         self.mistakes = sorted(first.values(), key=lambda mistake: mistake.line)
 
 
@@ -70,6 +70,21 @@ class Document:
             if users := list(checks.users_of(subject, name, after)):
                 what = f"{subject.label.lower()} {name}"
                 yield f"The {what} stays: it is used by {', '.join(users)}."
+
+    def refusal(self, places: Mapping[checks.Place, list[Problem]]) -> Mistaken:
+        """Say in terms of the file why its rules were refused.
+
+        A rule that it does not name may be the one that stands in the way: a test.
+        """
+        return Mistaken(
+            [
+                self.mistake(self.places[place], problem)
+                if place in self.places
+                else Mistake(1, "", f"{problem.detail} It is not in this file.")
+                for place, problems in places.items()
+                for problem in problems
+            ]
+        )
 
     def mistake(self, path: Path, problem: Problem) -> Mistake:
         """Say where in the file the problem of the rule at this path is."""

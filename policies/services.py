@@ -16,10 +16,10 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 
-from governance import locks
+from governance import clock, locks
 from governance.errors import Invalid, Problem, Refused
 from governance.models import User
-from policies import bodies, changes, checks, proposals, rows, rules
+from policies import bodies, changes, checks, proposals, rows, rules, trials
 from policies.bodies import State, Subject
 from policies.fields import Unfit
 from policies.models import ProposedChange, Version
@@ -179,6 +179,6 @@ def confirm(proposed: ProposedChange, person: User, *, comment: str = "") -> Don
 def _plan(wish: Wish) -> Plan:
     before = rows.read_all()
     plan = between(before, wish(before))
-    if problems := checks.problems(plan):
+    if problems := checks.problems(plan) or trials.problems(plan, clock.now()):
         raise Unfitting(problems)
     return plan

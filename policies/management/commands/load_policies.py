@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import ArgumentParser
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -15,8 +13,10 @@ from governance.errors import Refused
 from governance.models import User
 from policies import files, rows, services
 from policies.documents import Document, Mistaken
+from policies.management import terminal
+from policies.management.people import author_named
+from policies.models import ProposedChange
 from policies.plan import Plan
-from policies.yaml_tree import MAX_BYTES
 
 
 class Command(BaseCommand):
@@ -42,12 +42,15 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         name = options["file"]
-        author = _author(options["author"])
-        raw = _read(name)
+        author = author_named(options["author"])
+        raw = terminal.read(name)
         try:
-            self._load(files.parse(raw), author, options)
+            document = files.parse(raw)
+            self._load(document, author, options)
         except Mistaken as mistaken:
-            self._refuse(name, mistaken)
+            terminal.refuse(self, name, mistaken)
+        except services.Unfitting as unfitting:
+            terminal.refuse(self, name, document.refusal(unfitting.places))
         except Refused as refused:
             raise CommandError(str(refused)) from None
 
@@ -56,14 +59,18 @@ class Command(BaseCommand):
     ) -> None:
         wish = partial(document.wish, prune=options["prune"])
         if options["dry_run"]:
-            plan = services.preview(wish)
+            plan, proposed = services.preview(wish), None
             missing = rows.missing_groups(plan.after)
         else:
             done = services.change(wish, author=author, note=options["note"])
             plan, missing = done.plan, list(done.new_groups)
+            proposed = done.proposed
         self._print(plan)
-        self._warn(document, plan, missing, options)
-        self.stdout.write(_summary(plan, dry_run=options["dry_run"]))
+        self._warn(document, plan, missing, options, pending=bool(proposed))
+        if proposed:
+            self.stdout.write(_waiting(proposed))
+        else:
+            self.stdout.write(_summary(plan, dry_run=options["dry_run"]))
 
     def _print(self, plan: Plan) -> None:
         for change in plan.changes:
@@ -81,11 +88,13 @@ class Command(BaseCommand):
         plan: Plan,
         missing: list[str],
         options: dict[str, Any],
+        *,
+        pending: bool,
     ) -> None:
         if options["prune"]:
             for kept in document.kept(plan.after):
                 self._warning(kept)
-        made = "would be created" if options["dry_run"] else "was created"
+        made = "would be created" if pending or options["dry_run"] else "was created"
         for group in missing:
             self._warning(f"The group {group} did not exist and {made}, empty.")
         for where, why in rows.deserted_stages(plan.after):
@@ -95,32 +104,12 @@ class Command(BaseCommand):
         line = text_safety.visible_line(f"Warning: {text}")
         self.stderr.write(self.style.WARNING(line))
 
-    def _refuse(self, name: str, mistaken: Mistaken) -> None:
-        for mistake in mistaken.mistakes:
-            self.stderr.write(text_safety.visible_line(f"{name}:{mistake}"))
-        count = len(mistaken.mistakes)
-        what = "1 mistake" if count == 1 else f"{count} mistakes"
-        raise CommandError(f"{what} in {name}: nothing was changed.")
 
-
-def _author(username: str | None) -> User | None:
-    if username is None:
-        return None
-    try:
-        return User.objects.get(username=username)
-    except User.DoesNotExist:
-        raise CommandError(f"There is no user {username}.") from None
-
-
-def _read(name: str) -> bytes:
-    """Read no more than one byte too many: the parser says the rest."""
-    try:
-        if name == "-":
-            return sys.stdin.buffer.read(MAX_BYTES + 1)
-        with Path(name).open("rb") as file:
-            return file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise CommandError(f"{name} cannot be read: {error.strerror}.") from None
+def _waiting(proposed: ProposedChange) -> str:
+    return (
+        f"Proposed as change {proposed.pk}. Nothing has changed yet: somebody else has to "
+        f"confirm it, in the console or with confirm_rules {proposed.pk} --as USERNAME."
+    )
 
 
 def _summary(plan: Plan, *, dry_run: bool) -> str:

@@ -40,6 +40,8 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Risk factors", "speed", "policies_riskfactor"),
             ("Action types", "category", "governance_actiontype"),
             ("Resources", "inventory_2", "governance_resource"),
+            ("Proposed changes", "rule_settings", "policies_proposedchange"),
+            ("History", "history_edu", "policies_revision"),
         ],
     ),
     (

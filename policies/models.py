@@ -309,6 +309,7 @@ class Revision(models.Model):
     class Meta:
         ordering = ["-number"]
         default_permissions = ["view"]
+        permissions = [("restore_revision", "Can go back to earlier rules")]
 
     def __str__(self) -> str:
         return f"Revision {self.number}"

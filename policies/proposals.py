@@ -15,7 +15,7 @@ from governance import clock, ledger
 from governance.errors import Invalid, Refused
 from governance.ledger import Actor, Kind
 from governance.models import User
-from policies import bodies
+from policies import bodies, rows
 from policies.bodies import State, Subject
 from policies.models import ProposedChange
 from policies.plan import Change, Plan, merged, same
@@ -58,11 +58,18 @@ def propose(plan: Plan, author: User | None, note: str) -> ProposedChange:
         author=author,
         note=note,
         changes=[[str(c.subject), c.name, c.before, c.after] for c in plan.changes],
-        orders={str(m.subject): list(m.after) for m in plan.reorderings},
+        orders=dict(_orders(plan)),
         created_at=clock.now(),
     )
     _record(Kind.CHANGE_PROPOSED, proposed, author, lines=lines(proposed))
     return proposed
+
+
+def _orders(plan: Plan) -> Iterable[tuple[str, list[str]]]:
+    for subject in rows.ORDERED:
+        names = list(plan.after[subject])
+        if names != list(plan.before[subject]):
+            yield str(subject), names
 
 
 def changes(proposed: ProposedChange) -> list[Change]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from policies.admin.catalogue import ActionTypeAdmin, ResourceAdmin
 from policies.admin.flows import FlowAdmin
+from policies.admin.history import ProposedChangeAdmin, RevisionAdmin
 from policies.admin.judging import (
     LookbackAdmin,
     PolicyAdmin,
@@ -16,7 +17,9 @@ __all__ = [
     "FlowAdmin",
     "LookbackAdmin",
     "PolicyAdmin",
+    "ProposedChangeAdmin",
     "ResourceAdmin",
+    "RevisionAdmin",
     "RiskFactorAdmin",
     "RuleSetAdmin",
 ]

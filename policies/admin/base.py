@@ -21,10 +21,17 @@ from governance.errors import Refused
 from policies import services
 from policies.admin.forms import NoteForm, RuleForm
 from policies.bodies import Subject
-from policies.models import Version
+from policies.models import ProposedChange, Version
 from policies.plan import Change, FieldChange, shown
 
 LATEST = 50
+_PROPOSED = "_countersign_proposed"
+
+
+def waits(request: HttpRequest) -> ProposedChange | None:
+    """Return what this request proposed, instead of changing a rule."""
+    proposed: ProposedChange | None = getattr(request, _PROPOSED, None)
+    return proposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,16 +101,46 @@ class RuleAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, form: Any, formsets: Any, change: bool
     ) -> None:
         note = form.cleaned_data["note"]
-        self.save_rule(request, self.raw(form, formsets), note)
-        if form.instance.pk is None:
+        done = self.save_rule(request, self.raw(form, formsets), note)
+        setattr(request, _PROPOSED, done.proposed if done else None)
+        if form.instance.pk is None and not waits(request):
             form.instance.pk = self.saved(form.instance).pk
 
     def raw(self, form: Any, formsets: Any) -> dict[str, Any]:
         found: dict[str, Any] = form.raw()
         return found
 
-    def save_rule(self, request: HttpRequest, raw: dict[str, Any], note: str) -> None:
-        services.save(self.subject, raw, author=person(request), note=note)
+    def save_rule(
+        self, request: HttpRequest, raw: dict[str, Any], note: str
+    ) -> services.Done | None:
+        return services.save(self.subject, raw, author=person(request), note=note)
+
+    # Where two people must agree, saving only proposes.
+
+    def log_addition(self, request: HttpRequest, *args: Any) -> Any:
+        return None if waits(request) else super().log_addition(request, *args)
+
+    def log_change(self, request: HttpRequest, *args: Any) -> Any:
+        return None if waits(request) else super().log_change(request, *args)
+
+    def response_add(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        proposed = waits(request)
+        if proposed:
+            return self.to_proposal(request, proposed)
+        return super().response_add(request, *args, **options)
+
+    def response_change(self, request: HttpRequest, *args: Any) -> Any:
+        proposed = waits(request)
+        if proposed:
+            return self.to_proposal(request, proposed)
+        return super().response_change(request, *args)
+
+    def to_proposal(
+        self, request: HttpRequest, proposed: ProposedChange
+    ) -> HttpResponse:
+        words = "Nothing has changed yet: somebody else has to confirm it."
+        self.message_user(request, words, messages.WARNING)
+        return redirect("admin:policies_proposedchange_change", proposed.pk)
 
     def saved(self, rule: Model) -> Model:
         keys = {name: getattr(rule, name) for name in self.identity}
@@ -170,15 +207,17 @@ class RuleAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
     def _ended(self, request: HttpRequest, rule: Any, note: str) -> HttpResponse:
         opts = self.opts
         try:
-            self.end_rule(request, rule, note)
+            done = self.end_rule(request, rule, note)
         except Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             page = f"admin:{opts.app_label}_{opts.model_name}_change"
             return redirect(page, rule.pk)
+        if done.proposed:
+            return self.to_proposal(request, done.proposed)
         self.message_user(request, f"{rule} is no longer in force.")
         return redirect(f"admin:{opts.app_label}_{opts.model_name}_changelist")
 
-    def end_rule(self, request: HttpRequest, rule: Any, note: str) -> None:
-        services.remove(
+    def end_rule(self, request: HttpRequest, rule: Any, note: str) -> services.Done:
+        return services.remove(
             self.subject, self.name_of(rule), author=person(request), note=note
         )

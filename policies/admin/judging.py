@@ -177,8 +177,8 @@ class PolicyAdmin(Patterned):
             "and what it decided stays explained.",
         )
 
-    def end_rule(self, request: HttpRequest, rule: Policy, note: str) -> None:
-        services.retire(rule.name, author=person(request), note=note)
+    def end_rule(self, request: HttpRequest, rule: Policy, note: str) -> services.Done:
+        return services.retire(rule.name, author=person(request), note=note)
 
 
 @admin.register(Lookback)
@@ -220,10 +220,13 @@ class RuleSetAdmin(RuleAdmin):
     def changelist_view(self, *args: Any, **options: Any) -> HttpResponse:
         return redirect("admin:policies_ruleset_change", 1)
 
-    def save_rule(self, request: HttpRequest, raw: dict[str, Any], note: str) -> None:
+    def save_rule(
+        self, request: HttpRequest, raw: dict[str, Any], note: str
+    ) -> services.Done | None:
         if raw["decision"]:
-            super().save_rule(request, raw, note)
-        elif RuleSet.objects.exclude(default_decision="").exists():
-            services.remove(
+            return super().save_rule(request, raw, note)
+        if RuleSet.objects.exclude(default_decision="").exists():
+            return services.remove(
                 Subject.DEFAULT, bodies.DEFAULT, author=person(request), note=note
             )
+        return None

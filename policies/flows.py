@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from policies.rules import Flow, OnTimeout, Stage
+from policies.rules import Do, Flow, OnTimeout, Silence, Stage
 
 
 def merge_flows(flows: Iterable[Flow]) -> tuple[Stage, ...]:
@@ -43,7 +43,21 @@ def _same(one: Stage, other: Stage) -> bool:
 
 
 def _both(one: Stage, other: Stage) -> Stage:
-    """Ask once what satisfies both: more people, less time, stricter silence.
+    """Ask once what satisfies both: more people, less time, stricter silence."""
+    merged = replace(
+        one,
+        approvals=max(one.approvals, other.approvals),
+        rejections=min(one.rejections, other.rejections),
+        sla=_shorter(one.sla, other.sla),
+        reassign_to=tuple(g for g in one.reassign_to if g in other.reassign_to),
+    )
+    if one.silence or other.silence or one.calendar != other.calendar:
+        return _stricter_chain(merged, one, other)
+    return _field_by_field(merged, one, other)
+
+
+def _field_by_field(merged: Stage, one: Stage, other: Stage) -> Stage:
+    """Join two silences that are a timeout and what it leads to.
 
     The silence is the least lenient of the two: rejecting, then escalating, then
     holding, then approving. Whoever escalates is joined by the other's groups only if
@@ -52,23 +66,79 @@ def _both(one: Stage, other: Stage) -> Stage:
     silence = min(one.on_timeout, other.on_timeout, key=lambda s: s.leniency)
     escalating = [s for s in (one, other) if s.on_timeout == silence]
     groups = dict.fromkeys(g for s in escalating for g in s.escalate_to)
+    limits = (one.auto_approve_max_risk, other.auto_approve_max_risk)
     return replace(
-        one,
-        approvals=max(one.approvals, other.approvals),
-        sla=_shorter(one.sla, other.sla),
+        merged,
         timeout=_shorter(one.timeout, other.timeout),
         on_timeout=silence,
         escalate_to=tuple(groups) if silence == OnTimeout.ESCALATE else (),
-        auto_approve_max_risk=_lower(one, other)
-        if silence == OnTimeout.APPROVE
-        else None,
+        auto_approve_max_risk=_lower(*limits) if silence == OnTimeout.APPROVE else None,
     )
+
+
+def _stricter_chain(merged: Stage, one: Stage, other: Stage) -> Stage:
+    """Take the stricter of two silences as a whole, with its calendar.
+
+    Steps of two chains do not mix: half of each would be what neither author meant. Of
+    two that end alike it is the one that ends sooner. Its end is the sooner of both, and
+    what it would have done from then on is left out.
+    """
+    stricter, laxer = sorted((one, other), key=_strictness)
+    end = _shorter(_end(stricter), _end(laxer))
+    chain = _ended_at(stricter.chain(), end)
+    if chain and chain[-1].do == Do.APPROVE:
+        limits = (s.chain()[-1].max_risk for s in (one, other))
+        chain = (*chain[:-1], replace(chain[-1], max_risk=_lower(*limits)))
+    return replace(
+        merged,
+        silence=chain,
+        calendar=stricter.calendar,
+        timeout=None,
+        on_timeout=OnTimeout.REJECT if chain else OnTimeout.HOLD,
+        escalate_to=(),
+        auto_approve_max_risk=None,
+    )
+
+
+def _strictness(stage: Stage) -> tuple[int, timedelta, bool, str, tuple[str, ...]]:
+    """Order silences, the strictest first. No two that differ are equal.
+
+    Time of every hour passes sooner than the same amount of working time.
+    """
+    chain = stage.chain()
+    told = tuple(repr(step) for step in chain)
+    end = _end(stage) or timedelta.max
+    named = stage.calendar or ""
+    return _leniency(chain).leniency, end, bool(named), named, told
+
+
+def _leniency(chain: Sequence[Silence]) -> OnTimeout:
+    """Say what a chain comes to. Without one it waits for ever: it holds."""
+    if not chain:
+        return OnTimeout.HOLD
+    if chain[-1].do == Do.REJECT and any(s.do == Do.ESCALATE for s in chain):
+        return OnTimeout.ESCALATE
+    return OnTimeout(chain[-1].do)
+
+
+def _end(stage: Stage) -> timedelta | None:
+    chain = stage.chain()
+    return chain[-1].after if chain else None
+
+
+def _ended_at(chain: tuple[Silence, ...], end: timedelta | None) -> tuple[Silence, ...]:
+    if end is None:
+        return ()
+    if not chain:
+        return (Silence(end, Do.HOLD),)
+    before = (step for step in chain[:-1] if step.after < end)
+    return (*before, replace(chain[-1], after=end))
 
 
 def _shorter(one: timedelta | None, other: timedelta | None) -> timedelta | None:
     return min((t for t in (one, other) if t is not None), default=None)
 
 
-def _lower(one: Stage, other: Stage) -> int | None:
-    risks = one.auto_approve_max_risk, other.auto_approve_max_risk
+def _lower(*risks: int | None) -> int | None:
+    """Return the lower limit, None (never) if one of them has none."""
     return None if None in risks else min(r for r in risks if r is not None)

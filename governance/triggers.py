@@ -119,6 +119,7 @@ def _changed(model: type[models.Model], differs: str) -> str:
     columns = [field.column for field in fields]
     clause = " OR ".join(f'NEW."{c}" {differs} OLD."{c}"' for c in columns)
     thawed_by = getattr(model, "thawed_by", "")
-    if thawed_by:
+    # A model may also have a field of that name: who thawed it.
+    if isinstance(thawed_by, str) and thawed_by:
         clause = f'NEW."{thawed_by}" = OLD."{thawed_by}" AND ({clause})'
     return f"WHEN ({clause})"

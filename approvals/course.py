@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from approvals import quorum
-from approvals.models import ApprovalRequest, Stage, Vote
+from approvals import quorum, silence
+from approvals.models import ApprovalRequest, BreakGlass, Stage, Vote
 from governance.ledger import SYSTEM, Actor, Kind
 from governance.models import GRANTED, Action, Status
-from policies import calendars
+
+# How a vote came about that is nobody's approval.
+BREAK_GLASS = "break_glass"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,25 @@ class Course:
         return [stage for stage in self.stages if stage.is_open()]
 
     def approvers(self, stage: Stage) -> list[Vote]:
-        """Return the approvals that count at this stage."""
-        given = self._approvals(stage)
-        return [vote for vote in given if vote.seat_id not in stage.lapsed]
+        """Return the approvals by people that count at this stage."""
+        gone = {None, *stage.lapsed}
+        return [vote for vote in self._approvals(stage) if vote.seat_id not in gone]
+
+    def rejections(self, stage: Stage) -> list[Vote]:
+        """Return the rejections at this stage: one that needs several stays open."""
+        return [
+            vote
+            for vote in self.votes
+            if vote.stage_id == stage.pk and vote.verdict == Vote.Verdict.REJECT
+        ]
 
     def _approvals(self, stage: Stage) -> list[Vote]:
         return [
             vote
             for vote in self.votes
-            if vote.stage_id == stage.pk and vote.verdict == Vote.Verdict.APPROVE
+            if vote.stage_id == stage.pk
+            and vote.verdict == Vote.Verdict.APPROVE
+            and vote.via != BREAK_GLASS
         ]
 
     # What starts it and what ends it
@@ -66,6 +78,39 @@ class Course:
 
     def cancel(self, at: datetime, actor: Actor) -> None:
         self._settle(Status.CANCELLED, Kind.CANCELLED, at, actor)
+
+    def supersede(self, at: datetime) -> None:
+        """Ask nobody any more: another revision takes the place of this one."""
+        self._close_request(ApprovalRequest.Outcome.SUPERSEDED, at)
+
+    def bypass(self, glass: BreakGlass, at: datetime, actor: Actor) -> None:
+        """Let it go ahead without the approvals it needs.
+
+        Somebody has broken the glass and answers for it: nobody counts as having approved.
+        """
+        request, stages = self.request, self.open_stages()
+        assert request is not None
+        request.broken_glass = glass
+        who = glass.person.get_username()
+        vote = Vote(
+            request=request,
+            stage=stages[0],
+            by=f"{who} (break-glass)",
+            verdict=Vote.Verdict.APPROVE,
+            comment=glass.reason,
+            via=BREAK_GLASS,
+            at=at,
+        )
+        self.votes.append(vote)
+        self._settle(
+            Status.APPROVED,
+            Kind.BYPASSED,
+            at,
+            actor,
+            glass=glass.pk,
+            broken_by=who,
+            reason=glass.reason,
+        )
 
     def happen(self, kind: Kind, at: datetime, actor: Actor, **data: Any) -> None:
         """Note a step that needs no rule to follow from it."""
@@ -109,11 +154,7 @@ class Course:
 
     def rejecters(self, stage: Stage, rightful: Mapping[int, Set[int]]) -> Set[int]:
         """Return who rejected here and may still: one more may be needed."""
-        said = {
-            vote.seat_id
-            for vote in self.votes
-            if vote.stage_id == stage.pk and vote.verdict == Vote.Verdict.REJECT
-        }
+        said = {vote.seat_id for vote in self.rejections(stage)}
         return rightful.get(stage.pk, set()) & said
 
     # What the clock brings
@@ -146,18 +187,17 @@ class Course:
                 marks.append((action.expires_at, stage, "agent"))
             if stage.sla_at:
                 marks.append((stage.sla_at, stage, "sla"))
-            if ahead := next_moment(stage):
+            if ahead := silence.next_moment(stage):
                 marks.append((ahead, stage, "silence"))
         return min(marks, key=lambda mark: mark[0], default=None)
 
     def _silence(self, stage: Stage, at: datetime) -> None:
         """Nobody spoke in time: take the next step of what the stage says about that."""
-        step = stage.steps_left()[0]
-        stage.silent_steps += 1
-        _look_ahead(stage)
+        step = silence.take(stage)
         match step["do"]:
             case "remind":
-                self._say(Kind.REMINDED, at, stage=stage.name)
+                end = stage.deadline_at.isoformat() if stage.deadline_at else None
+                self._say(Kind.REMINDED, at, stage=stage.name, deadline_at=end)
             case "escalate":
                 self._escalate(stage, step["groups"], at)
             case "hold":
@@ -182,13 +222,17 @@ class Course:
         )
 
     def _may_approve_itself(self, limit: int | None) -> bool:
-        """Silence may only approve what is low in risk and was understood in full."""
+        """Silence may only approve what is low in risk and was understood in full.
+
+        Where it takes several people to reject, one who did was not silent.
+        """
         request = self.request
         return (
             request is not None
             and limit is not None
             and request.evaluated
             and request.risk <= limit
+            and not any(self.rejections(stage) for stage in self.stages)
         )
 
     def _approve_by_silence(self, stage: Stage, at: datetime) -> None:
@@ -252,19 +296,7 @@ class Course:
     def _open(self, stage: Stage, at: datetime) -> None:
         stage.state = Stage.State.OPEN
         stage.opened_at, stage.closed_at = at, None
-        calendar = calendars.from_data(stage.calendar)
-        stage.sla_at = calendars.after(calendar, at, stage.sla) if stage.sla else None
-        stage.silent_steps = 0
-        stage.silence = [
-            {
-                **step,
-                "at": calendars.after(
-                    calendar, at, timedelta(seconds=step["after"])
-                ).isoformat(),
-            }
-            for step in stage.silence
-        ]
-        _look_ahead(stage)
+        silence.begin(stage, at)
         self._say(
             Kind.STAGE_OPENED,
             at,
@@ -286,14 +318,8 @@ class Course:
     def _settle(
         self, status: Status, kind: Kind, at: datetime, actor: Actor, **data: Any
     ) -> None:
-        for stage in self.stages:
-            if stage.state in (Stage.State.OPEN, Stage.State.WAITING):
-                self._close(stage, Stage.State.CLOSED, at)
-        request = self.request
-        if request and request.closed_at is None:
-            request.closed_at = at
-            request.outcome = ApprovalRequest.Outcome(status)
-            request.conditions = self.conditions()
+        if self.request:
+            self._close_request(ApprovalRequest.Outcome(status), at)
         action = self.action
         action.status = status
         if status == Status.APPROVED:
@@ -303,18 +329,43 @@ class Course:
         self._say(kind, at, actor, **data)
         self._reckon()
 
+    def counting(self) -> list[Vote]:
+        """Return the approvals that count, in the order they were given."""
+        counting = [vote for stage in self.stages for vote in self.approvers(stage)]
+        return [vote for vote in self.votes if vote in counting]
+
+    def _close_request(self, outcome: ApprovalRequest.Outcome, at: datetime) -> None:
+        for stage in self.stages:
+            if stage.state in (Stage.State.OPEN, Stage.State.WAITING):
+                self._close(stage, Stage.State.CLOSED, at)
+        request = self.request
+        if request and request.closed_at is None:
+            request.closed_at, request.outcome = at, outcome
+            request.conditions = self.conditions()
+
     def conditions(self) -> list[str]:
         """Return every condition that approvers attached, in the order they spoke."""
-        found: dict[str, None] = {}
-        for vote in self.votes:
-            if vote.verdict == Vote.Verdict.APPROVE:
-                found.update(dict.fromkeys(vote.conditions))
-        return list(found)
+        said = (text for vote in self.counting() for text in vote.sentences())
+        return list(dict.fromkeys(said))
+
+    def checks(self) -> list[dict[str, str]]:
+        """Return those of the conditions that are checked when it runs."""
+        found: list[dict[str, str]] = []
+        for vote in self.counting():
+            found.extend(check for check in vote.checks if check not in found)
+        return found
 
     def progress(self) -> tuple[int, int]:
-        """Return how many approvals are in, and how many it takes."""
-        got = sum(min(len(self.approvers(s)), s.needed) for s in self.stages)
-        return got, sum(stage.needed for stage in self.stages)
+        """Return how many people have approved, and how many it takes.
+
+        Silence is nobody: what it approved takes no more people than there were.
+        """
+        got = {s.pk: min(len(self.approvers(s)), s.needed) for s in self.stages}
+        takes = (
+            got[s.pk] if s.state == Stage.State.APPROVED else s.needed
+            for s in self.stages
+        )
+        return sum(got.values()), sum(takes)
 
     def _reckon(self) -> None:
         """Work out when silence decides next, and when the clock next has work."""
@@ -333,20 +384,6 @@ class Course:
         self, kind: Kind, at: datetime, actor: Actor = SYSTEM, **data: Any
     ) -> None:
         self.happenings.append(Happening(kind, at, actor, data))
-
-
-def next_moment(stage: Stage) -> datetime | None:
-    """Return when silence takes its next step here, be it a reminder."""
-    left = stage.steps_left()
-    return datetime.fromisoformat(left[0]["at"]) if left else None
-
-
-def _look_ahead(stage: Stage) -> None:
-    """Work out when silence next reminds, and when it next decides."""
-    ahead = next_moment(stage)
-    step = stage.next_step()
-    stage.deadline_at = datetime.fromisoformat(step["at"]) if step else None
-    stage.remind_at = ahead if ahead != stage.deadline_at else None
 
 
 def eligible(

@@ -56,6 +56,10 @@ class NotCancellable(Refused):
     code = "not_cancellable"
 
 
+class NotRevisable(Refused):
+    code = "not_revisable"
+
+
 class NotApproved(Refused):
     code = "not_approved"
 
@@ -79,6 +83,11 @@ class GrantExpired(Refused):
 
 class BlockedNow(Refused):
     code = "blocked_now"
+    status = 403
+
+
+class ConditionNotMet(Refused):
+    code = "condition_not_met"
     status = 403
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
@@ -10,12 +11,15 @@ from django.db import models
 from django.db.models import F, Q
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
+from governance.clock import WallClock
 from governance.models import Action, Agent, User, uuid7
 
 DECIDE = "decide_approvalrequest"
 VIEW = "view_approvalrequest"
 VIEW_ALL = "view_all_approvalrequest"
 REJUDGE = "rejudge_approvalrequest"
+# A time that was read, or the database's own when the statement runs.
+Moment = datetime | WallClock
 
 
 class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
@@ -23,40 +27,65 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         return self.filter(closed_at=None)
 
     def to_decide(self, user: User) -> Self:
-        """Requests this person holds the right to decide.
+        """Open requests that this person could decide now, also in place of others.
 
         Rights are granted when a stage opens and withdrawn when it closes, so this
         table is as small as what is open.
         """
-        groups = RequestGroupPermission.objects.filter(
-            group__in=user.groups.all()
-        ).values("content_object")
-        people = RequestUserPermission.objects.filter(user=user).values(
-            "content_object"
-        )
-        return self.filter(Q(pk__in=groups) | Q(pk__in=people))
+        spoken = Vote.objects.filter(Q(person=user) | Q(seat=user)).values("request")
+        rights = Q()
+        for seat in Delegation.objects.seats_of(user.pk, WallClock()):
+            rights |= _right_of(seat)
+        mine = self.open().filter(rights).exclude(pk__in=spoken)
+        return mine.exclude(action__agent__owner=user)
 
     def waiting_for(self, user: User) -> Self:
-        """Open requests on which this person's word is still missing."""
-        voted = Vote.objects.filter(person=user).values("request")
-        mine = self.open().to_decide(user).exclude(pk__in=voted)
-        return mine.exclude(action__agent__owner=user)
+        """What this person's queue shows: what nobody does for them, and is not put off.
+
+        What a stand-in may not decide themselves stays with the person.
+        """
+        mine = self.to_decide(user).exclude(pk__in=Snooze.objects.of(user))
+        for other in Delegation.objects.stand_ins(user.pk, WallClock()):
+            mine = mine.exclude(pk__in=self.model.objects.to_decide(other).values("pk"))
+        return mine
+
+    def snoozed_by(self, user: User) -> Self:
+        return self.to_decide(user).filter(pk__in=Snooze.objects.of(user))
 
     def visible_to(self, user: User) -> Self:
         """Requests this person may look at, also when they are decided.
 
-        Those that they or their groups were asked about, and those they voted on.
+        Those that they or their groups were asked about, those they voted on, and,
+        while they stand in for somebody, what that person has been asked since.
         """
         if user.has_perm(f"approvals.{VIEW_ALL}"):
             return self
-        asked = ApprovalRequest.asked.through.objects.filter(
-            group__in=user.groups.all()
-        ).values("approvalrequest")
-        people = RequestUserPermission.objects.filter(user=user).values(
-            "content_object"
-        )
-        voted = Vote.objects.filter(person=user).values("request")
-        return self.filter(Q(pk__in=asked) | Q(pk__in=people) | Q(pk__in=voted))
+        seen = Q(pk__in=Vote.objects.filter(person=user).values("request"))
+        for seat in Delegation.objects.seats_of(user.pk, WallClock()):
+            seen |= _sight_of(seat)
+        return self.filter(seen)
+
+
+def _right_of(seat: Seat) -> Q:
+    """Select what this seat lets decide: not one's own agent, and each seat once."""
+    groups = RequestGroupPermission.objects.filter(group__user=seat.holder)
+    people = RequestUserPermission.objects.filter(user=seat.holder)
+    spent = Vote.objects.filter(Q(person=seat.holder) | Q(seat=seat.holder))
+    holds = Q(pk__in=groups.values("content_object"))
+    holds |= Q(pk__in=people.values("content_object"))
+    own = Q(action__agent__owner__in=seat.way)
+    return holds & ~own & ~Q(pk__in=spent.values("request"))
+
+
+def _sight_of(seat: Seat) -> Q:
+    """Select what may be seen from this seat."""
+    asked = ApprovalRequest.asked.through.objects.filter(group__user=seat.holder)
+    people = RequestUserPermission.objects.filter(user=seat.holder)
+    seen = Q(pk__in=asked.values("approvalrequest"))
+    seen |= Q(pk__in=people.values("content_object"))
+    if seat.since:
+        seen &= Q(closed_at=None) | Q(closed_at__gt=seat.since)
+    return seen
 
 
 class ApprovalRequest(models.Model):
@@ -278,10 +307,62 @@ class Vote(models.Model):
     def __str__(self) -> str:
         return f"{self.by}: {self.verdict}"
 
+    def sentences(self) -> list[str]:
+        """Return everything the agent is to keep to, whether it is checked or not."""
+        return [*self.conditions, *(check["text"] for check in self.checks)]
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A right to decide that a person may use: their own, or one handed to them."""
+
+    holder: int
+    # Through whose hands it came: the holder, and who stood in for them.
+    way: tuple[int, ...]
+    # From when on it was handed over. None: it is their own.
+    since: datetime | None = None
+
 
 class DelegationQuerySet(models.QuerySet["Delegation"]):
-    def active(self, at: datetime) -> Self:
-        return self.filter(starts_at__lte=at, ends_at__gt=at, ended_at=None)
+    def active(self, at: Moment) -> Self:
+        """Those in force. Who is switched off neither hands over nor stands in."""
+        return self.filter(
+            starts_at__lte=at,
+            ends_at__gt=at,
+            ended_at=None,
+            person__is_active=True,
+            to__is_active=True,
+        )
+
+    def seats_of(self, person: int, at: Moment) -> list[Seat]:
+        """Return whose rights a person may use: their own first, then the nearest.
+
+        One query, and another for each link of a chain. Whom it has reached, it does
+        not follow again: a loop, were there one, ends.
+        """
+        found = {person: Seat(person, (person,))}
+        latest = dict(found)
+        while latest:
+            links = self.active(at).filter(to__in=latest).order_by("person", "pk")
+            reached = {}
+            for link in links:
+                if link.person_id not in found:
+                    reached[link.person_id] = link.seat(latest[link.to_id])
+            latest = reached
+            found.update(reached)
+        return list(found.values())
+
+    def stand_ins(self, person: int, at: Moment) -> list[User]:
+        """Return who does a person's work now: whom they asked, and whom those asked."""
+        found: dict[int, User] = {}
+        latest = {person}
+        while latest:
+            links = self.active(at).filter(person__in=latest).order_by("to", "pk")
+            reached = {link.to_id: link.to for link in links.select_related("to")}
+            latest = reached.keys() - found.keys() - {person}
+            found.update(reached)
+        found.pop(person, None)
+        return list(found.values())
 
 
 class Delegation(models.Model):
@@ -326,6 +407,21 @@ class Delegation(models.Model):
     def __str__(self) -> str:
         return f"{self.to} for {self.person}"
 
+    def seat(self, nearer: Seat) -> Seat:
+        """Return what this hands over, where ``nearer`` is the seat it is handed to."""
+        since = max(self.starts_at, nearer.since or self.starts_at)
+        through = nearer.way if nearer.since else ()
+        return Seat(self.person_id, (self.person_id, *through), since)
+
+    def is_over(self, at: datetime) -> bool:
+        return self.ended_at is not None or self.ends_at <= at
+
+
+class SnoozeQuerySet(models.QuerySet["Snooze"]):
+    def of(self, user: User) -> models.QuerySet[Any]:
+        """Return the requests that a person has put off, by their keys."""
+        return self.filter(person=user, until__gt=WallClock()).values("request")
+
 
 class Snooze(models.Model):
     """Not now: one person's queue leaves a request out until then."""
@@ -333,6 +429,8 @@ class Snooze(models.Model):
     request = models.ForeignKey(ApprovalRequest, models.PROTECT, related_name="+")
     person = models.ForeignKey(User, models.PROTECT, related_name="+")
     until = models.DateTimeField()
+
+    objects = SnoozeQuerySet.as_manager()
 
     class Meta:
         default_permissions = []

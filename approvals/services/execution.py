@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from approvals import judgement
+from approvals import conditions, judgement, stops
 from approvals.course import Course
 from approvals.errors import (
     AlreadyConsumed,
     BadDigest,
     BlockedNow,
+    ConditionNotMet,
     DigestMismatch,
     GrantExpired,
     NotApproved,
@@ -20,7 +22,7 @@ from approvals.errors import (
     NotConsumed,
     OutcomeConflict,
 )
-from approvals.services import replay, storage
+from approvals.services import bypasses, replay, storage
 from approvals.services.deadlines import settle
 from governance import canonical, clock, keys, ledger, locks
 from governance.errors import Problem, Refused
@@ -62,8 +64,9 @@ def consume(
 
     ``key`` is what the agent proved itself with: it must be good until the commit.
     ``digest`` is recomputed by the caller from what it is about to run; one that
-    differs is refused and burns nothing. A BLOCK policy that applies by now refuses,
-    whatever was decided before.
+    differs is refused and burns nothing. A freeze, or a BLOCK policy that applies by
+    now, refuses whatever was decided before. So does a condition of an approval that does not hold
+    at this moment.
     """
     settle(pk)
     try:
@@ -102,14 +105,17 @@ def _consume(
         raise DigestMismatch(
             "What you are about to run is not what was allowed. Nothing was spent."
         )
+    stops.check(action.name)
     blocked = judgement.blocked_now(action)
     if blocked:
         raise BlockedNow(f"The policy {blocked} blocks this by now.")
 
     at = clock.now()
+    _check_conditions(course, at)
     before, action.status, action.consumed_at = action.status, Status.EXECUTING, at
     course.happen(Kind.CONSUMED, at, Actor.agent(agent), digest=digest)
     storage.save(course, at=at, before=before, in_time=True)
+    bypasses.open_review(course, at)
     once.remember(action)
     return course
 
@@ -123,6 +129,15 @@ def _check_granted(course: Course) -> None:
         raise GrantExpired("The permission was not used in time. Submit again.")
     if action.status not in GRANTED:
         raise NotApproved(f"The action is {action.status}, not allowed or approved.")
+
+
+def _check_conditions(course: Course, at: datetime) -> None:
+    """Ask what approvers made a condition, at the moment the permission is spent."""
+    unmet = conditions.unmet(course.action, course.checks(), at)
+    if unmet:
+        code = ConditionNotMet.code
+        problems = [Problem("", code, str(each)) for each in unmet]
+        raise ConditionNotMet(f"{unmet[0]} Nothing was spent.", errors=problems)
 
 
 def _record_refusal(pk: UUID, agent: Agent, refusal: Refused) -> None:

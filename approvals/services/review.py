@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals import routing
+from approvals import conditions, proposed, remarks, routing
 from approvals.course import Course, eligible
 from approvals.errors import AlreadyVoted, Changed, Expired, NotAllowed, NotOpen
 from approvals.models import ApprovalRequest, Stage, Vote
@@ -24,10 +24,10 @@ from approvals.services.deadlines import settle
 from governance import clock, ledger
 from governance.errors import Invalid, Refused
 from governance.ledger import Actor, Kind
-from governance.models import Status, User
+from governance.models import Action, Status, User
 
 ATTEMPTS = 5
-MAX_COMMENT = 4000
+MAX_COMMENT = remarks.MAX_COMMENT
 
 
 def decide(
@@ -94,8 +94,8 @@ def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) ->
     if _said_before(course, request, person, said.verdict):
         return course
 
-    _check_open(course, request, digest)
-    _check_words(said)
+    check_open(course, request, digest)
+    _check_words(said, course.action)
     rightful = routing.members(course.stages, course.action.agent.owner)
     stage, seat = _check_right(course, person, seats, rightful)
     vote = Vote(
@@ -107,7 +107,7 @@ def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) ->
         verdict=said.verdict,
         comment=said.comment.strip(),
         conditions=[text.strip() for text in said.conditions if text.strip()],
-        checks=[dict(check) for check in said.checks],
+        checks=[conditions.stated(check) for check in said.checks],
         proposed_params=said.proposed_params,
         via=said.via,
         at=at,
@@ -153,7 +153,8 @@ def _said_before(
     return any(vote.verdict == verdict for vote in own)
 
 
-def _check_open(course: Course, request: ApprovalRequest, digest: str) -> None:
+def check_open(course: Course, request: ApprovalRequest, digest: str) -> None:
+    """Refuse unless this is what waits now, and what the person was shown."""
     action = course.action
     if course.request is None or course.request.pk != request.pk:
         raise Changed(
@@ -189,7 +190,7 @@ def objection(course: Course, request: ApprovalRequest, person: User) -> Refused
     again under its locks.
     """
     try:
-        _check_open(course, request, request.digest)
+        check_open(course, request, request.digest)
         rightful = routing.members(course.stages, course.action.agent.owner)
         _check_right(course, person, routing.seats(person, clock.now()), rightful)
     except Refused as refusal:
@@ -197,13 +198,23 @@ def objection(course: Course, request: ApprovalRequest, person: User) -> Refused
     return None
 
 
-def _check_words(said: _Said) -> None:
-    if any(len(text) > MAX_COMMENT for text in (said.comment, *said.conditions)):
-        raise Invalid(f"Keep it under {MAX_COMMENT} characters.", code="too_long")
+def _check_words(said: _Said, action: Action) -> None:
     if (said.conditions or said.checks) and said.verdict != Vote.Verdict.APPROVE:
         raise Invalid(
             "Only an approval can carry conditions.", code="conditions_not_possible"
         )
+    proposes = said.proposed_params is not None
+    if proposes and said.verdict != Vote.Verdict.REQUEST_CHANGES:
+        raise Invalid(
+            "Only a request for changes can propose parameters.",
+            code="proposal_not_possible",
+        )
+    problems = remarks.problems(said.comment, said.conditions)
+    problems += conditions.problems(said.checks)
+    if said.proposed_params is not None:
+        problems += proposed.problems(action, said.proposed_params)
+    if problems:
+        raise Invalid(problems[0].detail, code=problems[0].code, errors=problems)
 
 
 def _check_right(

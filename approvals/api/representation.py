@@ -44,6 +44,7 @@ def _approval(course: Course) -> dict[str, Any] | None:
         "stages": [_stage(course, stage) for stage in course.stages],
         "decisions": [_decision(vote) for vote in course.votes],
         "conditions": course.conditions(),
+        "checks": course.checks(),
         "comment": comments[-1] if comments else None,
     }
 
@@ -63,7 +64,8 @@ def _decision(vote: Vote) -> dict[str, Any]:
         "by": vote.by,
         "verdict": vote.verdict,
         "comment": vote.comment,
-        "conditions": vote.conditions,
+        "conditions": vote.sentences(),
+        "checks": vote.checks,
         "at": moment(vote.at),
         "via": vote.via,
     }

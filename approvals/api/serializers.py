@@ -37,6 +37,15 @@ class SubmissionSerializer(serializers.Serializer[Any]):
     )
 
 
+class RevisionSerializer(serializers.Serializer[Any]):
+    """What changes. What is left out stays as it was."""
+
+    params = AnyObject()
+    resource = ResourceSerializer(required=False, allow_null=True)
+    reason = serializers.CharField(required=False, allow_blank=True)
+    context = AnyObject(required=False)  # type: ignore[assignment]
+
+
 class ConsumeSerializer(serializers.Serializer[Any]):
     digest = serializers.RegexField(r"^sha256:[0-9a-f]{64}$")
 
@@ -61,11 +70,17 @@ class StageSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["waiting", "open", "approved", "closed"])
 
 
+class CheckSerializer(serializers.Serializer[Any]):
+    text = serializers.CharField()
+    expression = serializers.CharField()
+
+
 class DecisionSerializer(serializers.Serializer[Any]):
     by = serializers.CharField()
     verdict = serializers.ChoiceField(choices=["approve", "reject", "request_changes"])
     comment = serializers.CharField(allow_blank=True)
     conditions = serializers.ListField(child=serializers.CharField())
+    checks = CheckSerializer(many=True)
     at = serializers.DateTimeField()
     via = serializers.CharField()
 
@@ -75,6 +90,7 @@ class ApprovalSerializer(serializers.Serializer[Any]):
     stages = StageSerializer(many=True)
     decisions = DecisionSerializer(many=True)
     conditions = serializers.ListField(child=serializers.CharField())
+    checks = CheckSerializer(many=True)
     comment = serializers.CharField(allow_null=True)
 
 

@@ -247,6 +247,8 @@ POLICY_FOUR_EYES = env.bool("POLICY_FOUR_EYES", default=False)
 MAX_PENDING_PER_AGENT = env.int("MAX_PENDING_PER_AGENT", default=10_000)
 # Submissions per minute and agent; 0 is no limit.
 SUBMISSIONS_PER_MINUTE = env.int("SUBMISSIONS_PER_MINUTE", default=0)
+# Seconds for which the glass may be broken at most.
+BREAK_GLASS_MAX = timedelta(seconds=env.int("BREAK_GLASS_MAX", default=14_400))
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
 # --- Work the clock brings ---------------------------------------------------------
@@ -370,6 +372,12 @@ LEDGER_READERS: dict[str, set[str]] = {
         "changes_requested",
         "expired",
         "cancelled",
+        "bypassed",
+        "bypass_reviewed",
+        "frozen",
+        "thawed",
+        "glass_broken",
+        "glass_mended",
         # Who has seen the request has read what there was to read about it.
         "viewed",
         "voted",

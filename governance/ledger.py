@@ -21,6 +21,7 @@ from governance.models import Action, Agent, Event, PendingEvent, User
 
 class Kind(models.TextChoices):
     SUBMITTED = "submitted"
+    SUBMIT_REFUSED = "submit_refused"
     REVISED = "revised"
     ALLOWED = "allowed"
     BLOCKED = "blocked"

@@ -8,17 +8,26 @@ transaction.
 
 from __future__ import annotations
 
+from approvals.services.bypasses import review_bypass
 from approvals.services.deadlines import settle
 from approvals.services.execution import cancel, consume, report
+from approvals.services.glass import break_glass, mend_glass, release
 from approvals.services.review import decide, view
+from approvals.services.revision import rejudge, revise
 from approvals.services.submission import Proposal, submit
 
 __all__ = [
     "Proposal",
+    "break_glass",
     "cancel",
     "consume",
     "decide",
+    "mend_glass",
+    "rejudge",
+    "release",
     "report",
+    "review_bypass",
+    "revise",
     "settle",
     "submit",
     "view",

@@ -12,9 +12,9 @@ from typing import Any
 
 from django.db import transaction
 
-from approvals import judgement
+from approvals import judgement, stops
 from approvals.course import Course
-from approvals.services import asking, replay, storage
+from approvals.services import asking, glass, replay, storage
 from governance import canonical
 from governance.ledger import Actor, Kind
 from governance.models import Action, Agent, Status
@@ -37,17 +37,28 @@ class Proposal:
         return canonical.digest(self.action, self.params, self.resource)
 
 
-@transaction.atomic
 def submit(
     agent: Agent, proposal: Proposal, *, idempotency_key: str | None = None
 ) -> tuple[Course, bool]:
     """Judge and record a proposal. Return its course, and whether it was a replay."""
+    try:
+        return _submit(agent, proposal, idempotency_key)
+    except stops.Frozen as refusal:
+        stops.record_refusal(agent, proposal.action, refusal)
+        raise
+
+
+@transaction.atomic
+def _submit(
+    agent: Agent, proposal: Proposal, idempotency_key: str | None
+) -> tuple[Course, bool]:
     once = replay.Once(agent, "submit", idempotency_key, asdict(proposal))
     if first := once.done():
         return storage.read(first.pk), True
 
     judged = judgement.judge(agent, proposal)
     course = _create(agent, proposal, judged)
+    glass.let_through(course)
     once.remember(course.action)
     return course, False
 

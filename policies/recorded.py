@@ -1,0 +1,122 @@
+"""What did agents really ask for, in the order in which they asked?
+
+Actions are read a page at a time by their ids, which sort by the time they were made:
+a million of them takes no more memory than a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import Q
+
+from governance.models import COUNTED, Action, ActionQuerySet, Agent, Status
+from policies.rules import AgentFacts, Facts
+
+PAGE = 2_000
+# How far the clock that made an id and the database's may be apart.
+_SLACK = timedelta(hours=1)
+_NEVER_ENDED = frozenset(str(status) for status in COUNTED)
+
+
+class Recorded(NamedTuple):
+    """An action as it is on record, without what replaying it does not need."""
+
+    pk: UUID
+    agent_id: int
+    name: str
+    params: dict[str, Any]
+    resource: dict[str, str] | None
+    context: dict[str, Any]
+    decision: str
+    status: str
+    summary: str
+    created_at: datetime
+    updated_at: datetime
+    settled_at: datetime | None
+    grant_expires_at: datetime | None
+
+    def counted_until(self) -> datetime | None:
+        """Return when lookbacks no longer counted it, None if they still do.
+
+        What was blocked never counted: it ended when it began.
+        """
+        if self.status in _NEVER_ENDED:
+            return None
+        match self.status:
+            case Status.EXPIRED:
+                # Nobody decided, or nobody used what was granted.
+                return self.grant_expires_at or self.settled_at
+            case Status.REJECTED:
+                return self.settled_at
+            case Status.CANCELLED:
+                return self.updated_at
+        return self.created_at
+
+
+def between(since: datetime, until: datetime | None = None) -> ActionQuerySet:
+    """Return the actions that were submitted in this time, in order."""
+    found = Action.objects.filter(pk__gte=_first_id(since - _SLACK))
+    found = found.filter(created_at__gte=since).order_by("pk")
+    return found.filter(created_at__lt=until) if until else found
+
+
+def covered_by(patterns: Iterable[str]) -> Q:
+    """Return the condition that an action's name matches one of these patterns."""
+    found = Q(pk__in=[])
+    for pattern in patterns:
+        if pattern == "*":
+            return Q()
+        if pattern.endswith(".*"):
+            found |= Q(name__startswith=pattern.removesuffix("*"))
+        else:
+            found |= Q(name=pattern)
+    return found
+
+
+def pages(
+    actions: ActionQuerySet, after: UUID | None = None
+) -> Iterator[list[Recorded]]:
+    """Yield the actions behind this id, a bounded number at a time."""
+    while True:
+        behind = actions.filter(pk__gt=after) if after else actions
+        rows = behind.values_list(*Recorded._fields)[:PAGE]
+        page = [Recorded._make(row) for row in rows]
+        if page:
+            yield page
+        if len(page) < PAGE:
+            return
+        after = page[-1].pk
+
+
+class Agents:
+    """Who asked: an agent's environment and tags as they are today."""
+
+    def __init__(self) -> None:
+        self._of = cache(self._read)
+
+    def facts_of(self, action: Recorded) -> Facts:
+        return Facts(
+            action=action.name,
+            params=action.params,
+            agent=self._of(action.agent_id),
+            now=action.created_at,
+            resource=action.resource,
+            context=action.context,
+        )
+
+    @staticmethod
+    def _read(pk: int) -> AgentFacts:
+        name, environment, tags = Agent.objects.values_list(
+            "name", "environment", "tags"
+        ).get(pk=pk)
+        return AgentFacts(name, environment, tuple(tags))
+
+
+def _first_id(at: datetime) -> UUID:
+    """Return an id that sorts before all that were made from this moment on."""
+    return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)

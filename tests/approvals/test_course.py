@@ -1,83 +1,27 @@
+"""A course: what follows from a vote, and from silence. No database."""
+
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from approvals.course import Course
-from approvals.models import ApprovalRequest, Stage, Vote
-from governance.ledger import Actor
-from governance.models import Action, Status
-
-T0 = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-MANAGERS = {"id": 1, "name": "managers"}
-FINANCE = {"id": 2, "name": "finance"}
-ALICE, BOB = 11, 12
-EVERYBODY = {1: {ALICE, BOB}, 2: {ALICE, BOB}}
-
-
-def stage(pk: int = 1, **terms: Any) -> Stage:
-    defaults: dict[str, Any] = {
-        "position": pk,
-        "step": pk,
-        "name": f"Stage {pk}",
-        "groups": [MANAGERS],
-        "needed": 1,
-        "silence": silence(4 * HOUR),
-    }
-    return Stage(pk=pk, **{**defaults, **terms})
-
-
-def silence(
-    timeout: timedelta,
-    do: str = "reject",
-    *,
-    to: Sequence[dict[str, Any]] = (),
-    max_risk: int | None = None,
-) -> list[dict[str, Any]]:
-    """What a timeout and an on_timeout come to."""
-    step = {"after": timeout.total_seconds(), "do": do, "groups": [*to]}
-    again = {**step, "after": 2 * timeout.total_seconds(), "do": "reject"}
-    return [{**step, "max_risk": max_risk}, *([again] if do == "escalate" else [])]
-
-
-def course(*stages: Stage, risk: int = 20, evaluated: bool = True) -> Course:
-    action = Action(status=Status.PENDING, name="refund.create", created_at=T0)
-    request = ApprovalRequest(action=action, risk=risk, evaluated=evaluated)
-    made = Course(action, request, list(stages))
-    made.start(T0)
-    return made
-
-
-def vote(
-    on: Course,
-    person: int,
-    verdict: Vote.Verdict = Vote.Verdict.APPROVE,
-    *,
-    stage: int = 0,
-    at: datetime = T0,
-    rightful: dict[int, set[int]] = EVERYBODY,
-    conditions: tuple[str, ...] = (),
-) -> None:
-    place = on.stages[stage]
-    said = Vote(
-        stage=place,
-        person_id=person,
-        seat_id=person,
-        by=str(person),
-        verdict=verdict,
-        conditions=list(conditions),
-        via="cli",
-        at=at,
-    )
-    on.vote(place, said, actor=Actor("person", str(person)), rightful=rightful)
-
-
-def kinds(of: Course) -> list[str]:
-    return [str(happening.kind) for happening in of.happenings]
+from approvals.models import Vote
+from governance.models import Status
+from tests.approvals.courses import (
+    ALICE,
+    BOB,
+    CAROL,
+    FINANCE,
+    HOUR,
+    MANAGERS,
+    T0,
+    course,
+    kinds,
+    silence,
+    stage,
+    vote,
+)
 
 
 def test_it_opens_the_first_step_alone() -> None:
@@ -251,3 +195,73 @@ def test_at_the_same_moment_the_agents_own_end_comes_first() -> None:
     silent.lapse(T0 + 5 * HOUR)
 
     assert silent.action.status == Status.EXPIRED
+
+
+REJECT = Vote.Verdict.REJECT
+
+
+def test_where_two_must_reject_one_leaves_it_open() -> None:
+    doubted = course(stage(1, needed=2, rejections=2))
+    vote(doubted, ALICE, REJECT)
+    assert doubted.action.status == Status.PENDING
+    assert [said.person_id for said in doubted.rejections(doubted.stages[0])] == [ALICE]
+
+    vote(doubted, BOB, REJECT)
+    assert doubted.action.status == Status.REJECTED
+
+
+def test_a_rejection_whose_right_is_lost_counts_no_more() -> None:
+    doubted = course(stage(1, rejections=2))
+    vote(doubted, ALICE, REJECT)
+    vote(doubted, BOB, REJECT, rightful={1: {BOB}})
+    assert doubted.action.status == Status.PENDING
+
+    vote(doubted, CAROL, REJECT, rightful={1: {BOB, CAROL}})
+    assert doubted.action.status == Status.REJECTED
+
+
+def test_rejections_of_two_stages_do_not_add_up() -> None:
+    doubted = course(stage(1, step=1, rejections=2), stage(2, step=1, rejections=2))
+    vote(doubted, ALICE, REJECT)
+    vote(doubted, BOB, REJECT, stage=1)
+
+    assert doubted.action.status == Status.PENDING
+
+
+def test_whoever_is_outvoted_has_not_stopped_it() -> None:
+    doubted = course(stage(1, rejections=2))
+    vote(doubted, ALICE, REJECT)
+    vote(doubted, BOB)
+
+    assert doubted.action.status == Status.APPROVED
+
+
+def test_where_somebody_rejected_silence_approves_nothing() -> None:
+    terms = silence(4 * HOUR, "approve", max_risk=100)
+    doubted = course(stage(1, rejections=2, silence=terms))
+    vote(doubted, ALICE, REJECT)
+    doubted.lapse(T0 + 5 * HOUR)
+
+    assert doubted.action.status == Status.EXPIRED
+
+
+def test_silence_counts_as_nobody() -> None:
+    silent = course(
+        stage(1, silence=silence(HOUR, "approve", max_risk=100)),
+        stage(2, needed=2, silence=silence(8 * HOUR)),
+    )
+    silent.lapse(T0 + 2 * HOUR)
+    assert silent.progress() == (0, 2)
+
+    vote(silent, ALICE, stage=1, at=T0 + 2 * HOUR)
+    assert silent.progress() == (1, 2)
+    assert silent.approvers(silent.stages[0]) == []
+
+
+def test_progress_counts_no_more_than_it_takes() -> None:
+    asked = course(stage(1, needed=2), stage(2))
+    assert asked.progress() == (0, 3)
+    vote(asked, ALICE)
+    vote(asked, BOB)
+
+    assert asked.progress() == (2, 3)

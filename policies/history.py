@@ -95,11 +95,29 @@ def restore_rule(
     note: str = "",
 ) -> services.Done:
     """Make one rule what its version of this number said."""
+    body = _body(subject, name, number)
+    note = note or f"Back to version {number}."
+    return services.save(subject, body, author=author, note=note)
+
+
+def preview_rule(subject: Subject, name: str, number: int) -> plan.Plan:
+    """Return what ``restore_rule`` would change."""
+    body = _body(subject, name, number)
+
+    def with_it(state: State) -> State:
+        wanted = bodies.copy(state)
+        wanted[subject][name] = body
+        return wanted
+
+    return services.preview(with_it)
+
+
+def _body(subject: Subject, name: str, number: int) -> bodies.Body:
     versions = Version.objects.filter(subject=subject, name=name, number=number)
     version = versions.first()
     if version is None or version.body is None:
         raise UnknownRevision(
             f"There is no version {number} of {subject.label.lower()} {name} to return to."
         )
-    note = note or f"Back to version {number}."
-    return services.save(subject, version.body, author=author, note=note)
+    body: bodies.Body = version.body
+    return body

@@ -12,13 +12,14 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.enums import ActionVariant
 
 from governance.console import Undeletable, act_page, person
 from governance.errors import Refused
-from policies import services
+from policies import history, services
 from policies.admin.forms import NoteForm, RuleForm
 from policies.bodies import Subject
 from policies.models import ProposedChange, Version
@@ -42,7 +43,7 @@ class Step:
     changes: list[str]
 
 
-def history(subject: Subject, name: str) -> Iterator[Step]:
+def steps(subject: Subject, name: str) -> Iterator[Step]:
     """Yield the latest versions of a rule, newest first."""
     rows = Version.objects.filter(subject=subject, name=name).order_by("-number")
     versions = [*rows.select_related("revision__author")[: LATEST + 1], None]
@@ -158,8 +159,66 @@ class RuleAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
         **options: Any,
     ) -> Any:
         if obj is not None:
-            context["steps"] = list(history(self.subject, self.name_of(obj)))
+            context["steps"] = list(steps(self.subject, self.name_of(obj)))
+            context["restore"] = self._page().replace("_change", "_restore")
+            context["may_restore"] = self.has_change_permission(request, obj)
         return super().render_change_form(request, context, *args, obj=obj, **options)
+
+    # One version of one rule
+
+    def get_urls(self) -> list[URLPattern]:
+        restore = path(
+            "<path:object_id>/version/<int:number>/",
+            self.admin_site.admin_view(self.restore_view),
+            name=f"{self.opts.app_label}_{self.opts.model_name}_restore",
+        )
+        # First, or the catch-all change view would swallow it.
+        return [restore, *super().get_urls()]
+
+    def restore_view(
+        self, request: HttpRequest, object_id: str, number: int
+    ) -> HttpResponse:
+        """Show what returning to a version would change, and return to it."""
+        rule = self.get_object(request, object_id)
+        if rule is None:
+            raise Http404
+        if not self.has_change_permission(request, rule):
+            raise PermissionDenied
+        name = self.name_of(rule)
+        form = NoteForm(request.POST if request.method == "POST" else None)
+        try:
+            if form.is_valid():
+                return self._restored(request, rule, number, form.cleaned_data["note"])
+            plan = history.preview_rule(self.subject, name, number)
+        except Refused as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return redirect(self._page(), rule.pk)
+        return act_page(
+            self,
+            request,
+            rule,
+            f"Return to version {number} of {rule}",
+            form=form,
+            verb="Return to it",
+            intro="It takes effect with the next submission, as a new version."
+            if plan
+            else "The rule says this already: nothing would change.",
+            lines=[_told(each) for change in plan.changes for each in change.fields],
+        )
+
+    def _restored(
+        self, request: HttpRequest, rule: Any, number: int, note: str
+    ) -> HttpResponse:
+        done = history.restore_rule(
+            self.subject, self.name_of(rule), number, author=person(request), note=note
+        )
+        if done.proposed:
+            return self.to_proposal(request, done.proposed)
+        self.message_user(request, f"{rule} says what version {number} said.")
+        return redirect(self._page(), rule.pk)
+
+    def _page(self) -> str:
+        return f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
 
     def has_remove_permission(
         self, request: HttpRequest, object_id: str | None = None
@@ -210,8 +269,7 @@ class RuleAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
             done = self.end_rule(request, rule, note)
         except Refused as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
-            page = f"admin:{opts.app_label}_{opts.model_name}_change"
-            return redirect(page, rule.pk)
+            return redirect(self._page(), rule.pk)
         if done.proposed:
             return self.to_proposal(request, done.proposed)
         self.message_user(request, f"{rule} is no longer in force.")

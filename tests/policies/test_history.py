@@ -174,3 +174,23 @@ def test_only_who_may_restore_can(changed: object, bob: User) -> None:
     assert "Return to these rules" not in browser(bob).get(page).content.decode()
     assert browser(bob).post(page).status_code == 403
     assert Revision.objects.count() == 5
+
+
+def test_the_page_of_a_rule_returns_to_a_version(alice: User) -> None:
+    services.save(Subject.POLICY, policy(reason="First."))
+    services.save(Subject.POLICY, policy(reason="Second."))
+    rule = Policy.objects.get()
+    page = f"/admin/policies/policy/{rule.pk}/version/1/"
+    assert browser(alice).get(page).status_code == 403
+    names = ["change_policy", "view_policy"]
+    alice.user_permissions.add(*Permission.objects.filter(codename__in=names))
+
+    versions = browser(alice).get(f"/admin/policies/policy/{rule.pk}/change/")
+    assert page in versions.content.decode()
+    shown = browser(alice).get(page).content.decode()
+    assert "reason: Second. → First." in shown
+    assert Policy.objects.get().reason == "Second."
+
+    browser(alice).post(page, {"note": "It was better."})
+    assert Policy.objects.get().reason == "First."
+    assert Revision.objects.latest("number").note == "It was better."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from io import StringIO
 
 import pytest
@@ -93,3 +94,78 @@ def test_it_does_not_know_everybody(refund: ApprovalRequest) -> None:
 def test_it_does_not_know_every_id(alice: User, pk: str) -> None:
     with pytest.raises(CommandError, match=f"^({pk} is not an id|Nobody is asked)"):
         call_command("decide", pk, "approve", "--as", "alice")
+
+
+def test_it_takes_conditions_that_are_checked(
+    refund: ApprovalRequest, alice: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decide(refund, "approve", "alice", "--check", "risk < 99", "--before", "23:59")
+
+    first, second = Vote.objects.get().checks
+    assert first == {"text": "risk < 99", "expression": "risk < 99"}
+    assert second["text"].startswith("Only before 23:59 (UTC) on ")
+    assert capsys.readouterr().err == ""
+
+
+def test_it_warns_of_what_does_not_hold_now(
+    refund: ApprovalRequest, alice: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decide(refund, "approve", "alice", "--check", "params.amount <= 60")
+
+    assert capsys.readouterr().err == (
+        "Warning: This condition does not hold for what waits now: "
+        "“params.amount <= 60” does not hold: params.amount is 75.\n"
+    )
+    assert Action.objects.get().status == Status.APPROVED
+
+
+def test_it_warns_of_a_sentence_that_looks_like_a_check(
+    refund: ApprovalRequest, alice: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    decide(refund, "approve", "alice", "--condition", "params.amount <= 60")
+
+    assert "which nobody checks" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--check", "amount <= 60"], "There is no 'amount' here"),
+        (["--before", "noon"], "Write a time like 18:00"),
+        (["--propose", '{"amount": 60}'], "Only a request for changes can propose"),
+    ],
+)
+def test_it_refuses_conditions_that_make_no_sense(
+    refund: ApprovalRequest, alice: User, options: list[str], words: str
+) -> None:
+    with pytest.raises(CommandError, match=words):
+        decide(refund, "approve", "alice", *options)
+
+    assert not Vote.objects.exists()
+
+
+def test_it_proposes_parameters(refund: ApprovalRequest, alice: User) -> None:
+    params = {**refund.params, "amount": 60}
+    decide(refund, "request-changes", "alice", "--propose", json.dumps(params))
+
+    assert Vote.objects.get().proposed_params == params
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "The proposal is empty"),
+        ("{", "not valid JSON at line 1"),
+        ("[]", "must be a JSON object"),
+        ('{"a": 1, "a": 2}', "Send the key"),
+        ('{"a": 1e16}', "1e16"),
+        ('{"amount": 60}', "is a required property"),
+    ],
+)
+def test_it_refuses_parameters_that_no_agent_could_send(
+    refund: ApprovalRequest, alice: User, text: str, words: str
+) -> None:
+    with pytest.raises(CommandError, match=words):
+        decide(refund, "request-changes", "alice", "--propose", text)
+
+    assert not Vote.objects.exists()

@@ -16,7 +16,7 @@ from typing import Any
 
 from policies import dialect, expressions
 from policies.dialect import KINDS, RESOURCE_FIELDS, VARIABLES, kind_of
-from policies.rules import Lookback
+from policies.rules import Calendar, Lookback
 from policies.situation import CannotEvaluate, Situation, find, short, situation
 
 __all__ = [
@@ -35,13 +35,13 @@ MAX_LOOPED_VALUES = 2000
 MAX_LOOPED_TEXT = 64 * 1024
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_HISTORY = re.compile(r"\bhistory\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
+_RULE = re.compile(r"\b(?:history|calendar)\s*\.\s*([A-Za-z_][A-Za-z0-9_]*)")
 _DOUBLING = re.compile(r"\bopt(?:Flat)?Map\b")
 _COMPLAINT = re.compile(r"ERROR: <input>:(\d+):(\d+): (.*)")
 _UNDECLARED = re.compile(r"undeclared reference to '([^']*)'")
 _NO_OVERLOAD = re.compile(r"No matching overloads? found : (\S+)\((.*)\)")
 _NO_KEY = re.compile(r'Key not found in map : "(.*)"', re.DOTALL)
-_NO_VALUE = re.compile(r'No value with name "history\.(\w+)\.')
+_NO_VALUE = re.compile(r'No value with name "(history|calendar)\.(\w+)\.')
 _COMPARING = {"_<_", "_<=_", "_>_", "_>=_", "@eq_", "@ne_", "@is"}
 
 
@@ -66,6 +66,7 @@ class Condition:
     source: str
     facts: tuple[tuple[str, ...], ...]
     lookbacks: frozenset[str]
+    calendars: frozenset[str]
     loops: bool
     program: Any
 
@@ -95,7 +96,8 @@ class Condition:
         if "<jump_condition>" in error:
             return "what must be true or false is something else"
         if found := _NO_VALUE.search(error):
-            return f"the lookback {found[1]} has no answer here"
+            rule = "lookback" if found[1] == "history" else "calendar"
+            return f"the {rule} {found[2]} has no answer here"
         if found := _NO_KEY.search(error):
             return self._missing(found[1], situation)
         if found := _NO_OVERLOAD.search(error):
@@ -129,12 +131,17 @@ class Condition:
 
 
 def compile_condition(
-    source: str, *, lookbacks: Collection[Lookback] = (), risk: bool = True
+    source: str,
+    *,
+    lookbacks: Collection[Lookback] = (),
+    calendars: Collection[Calendar] = (),
+    risk: bool = True,
 ) -> Condition:
     """Compile a condition, or raise BadCondition with the place and a sentence.
 
-    Programs are kept by source and by the lookbacks that the source names, so that an
-    unrelated lookback that comes or goes does not compile ten thousand policies anew.
+    Programs are kept by source and by what the lookbacks and calendars answer that the
+    source names, so that an unrelated one that comes or goes does not compile ten
+    thousand policies anew.
     """
     if len(source) > MAX_LENGTH:
         raise BadCondition(
@@ -143,16 +150,15 @@ def compile_condition(
     if doubling := _DOUBLING.search(source):
         detail = f"{doubling[0]}() is not supported: use hasValue() and orValue()."
         raise _at(doubling.start(), source, detail)
-    named = set(_HISTORY.findall(source))
-    known = frozenset((b.name, b.sum is not None) for b in lookbacks if b.name in named)
-    return _compile(source, known, risk)
+    named = set(_RULE.findall(source))
+    rules = [r for r in (*lookbacks, *calendars) if r.name in named] if named else []
+    answers = frozenset(name for rule in rules for name in dialect.answers_of(rule))
+    return _compile(source, answers, risk)
 
 
 @lru_cache(maxsize=32_768)
-def _compile(
-    source: str, lookbacks: frozenset[tuple[str, bool]], risk: bool
-) -> Condition:
-    env = dialect.env(lookbacks, risk)
+def _compile(source: str, answers: frozenset[str], risk: bool) -> Condition:
+    env = dialect.env(answers, risk)
     try:
         checked = env.compile(source)
     except TypeError as error:
@@ -171,6 +177,7 @@ def _compile(
         source=source,
         facts=tuple(names for names in reading.facts if names[0] in VARIABLES),
         lookbacks=frozenset(n[1] for n in reading.facts if n[0] == "history"),
+        calendars=frozenset(n[1] for n in reading.facts if n[0] == "calendar"),
         loops=reading.loops,
         program=env.deserialize(reading.strict),
     )
@@ -217,7 +224,13 @@ def _complaint(error: str, risk: bool) -> BadCondition:
 
 def _unknown(name: str, risk: bool) -> str:
     if name.startswith("history."):
-        return f"There is no {name!r}: check the lookback's name, and whether it sums."
+        does = "has distinct" if name.endswith(".distinct") else "sums"
+        return (
+            f"There is no {name!r}: check the lookback's name, and whether it {does}."
+        )
+    if name.startswith("calendar."):
+        words = "check the calendar's name; it has open and workday"
+        return f"There is no {name!r}: {words}."
     if name.startswith("agent."):
         return f"An agent has name, environment and tags: there is no {name!r}."
     if name == "risk" and not risk:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
+from zoneinfo import ZoneInfo
 
+from policies.calendars import is_open, is_workday
 from policies.cel import BadCondition, CannotEvaluate, Condition, compile_condition
 from policies.patterns import PatternIndex
 from policies.rules import (
@@ -69,10 +72,20 @@ class CompiledRules:
 
     def read_by(self, action: str) -> list[Lookback]:
         """The lookbacks whose answers could matter to the verdict on this action."""
-        clauses = [clause for _, clause in self.policies.matching(action)]
-        clauses += [clause for _, clause in self.factors.matching(action)]
-        named = {n for c in clauses if c.condition for n in c.condition.lookbacks}
+        named = {name for each in self.conditions(action) for name in each.lookbacks}
         return [b for b in self.rules.lookbacks if b.name in named] if named else []
+
+    def conditions(self, action: str) -> Iterator[Condition]:
+        """Yield the conditions that will be asked about this action."""
+        for index in (self.policies, self.factors):
+            for _, clause in index.matching(action):
+                if clause.condition:
+                    yield clause.condition
+
+    def calendars_at(self, action: str, now: datetime) -> dict[str, dict[str, bool]]:
+        """What the calendars say now that conditions on this action ask."""
+        named = {name for each in self.conditions(action) for name in each.calendars}
+        return {name: _said(self.calendars[name], now) for name in sorted(named)}
 
     def calendars_of(self, stages: Iterable[Stage]) -> dict[str, Calendar]:
         names = {stage.calendar for stage in stages if stage.calendar}
@@ -99,8 +112,7 @@ def compile_rules(rules: RuleSet) -> CompiledRules:
         if not source:
             return Clause(source, None)
         try:
-            known = rules.lookbacks
-            return Clause(source, compile_condition(source, lookbacks=known, risk=risk))
+            return Clause(source, _compile(source, rules, risk=risk))
         except BadCondition as error:
             broken.append(f"{name}: {error}")
             return Clause(source, None, str(error).rstrip("."))
@@ -122,6 +134,20 @@ def compile_rules(rules: RuleSet) -> CompiledRules:
         calendars={calendar.name: calendar for calendar in rules.calendars},
         broken=tuple(broken),
     )
+
+
+def _compile(source: str, rules: RuleSet, *, risk: bool) -> Condition:
+    return compile_condition(
+        source, lookbacks=rules.lookbacks, calendars=rules.calendars, risk=risk
+    )
+
+
+def _said(calendar: Calendar, now: datetime) -> dict[str, bool]:
+    local = now.astimezone(ZoneInfo(calendar.time_zone))
+    return {
+        "open": is_open(calendar, now),
+        "workday": is_workday(calendar, local.date()),
+    }
 
 
 def _by_type(resources: Iterable[Resource]) -> dict[str, tuple[Resource, ...]]:

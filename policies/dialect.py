@@ -13,8 +13,8 @@ It is the language of the CEL specification with the extensions for optional val
 * A condition that loops cannot be evaluated over very many values, nor one that
   compares long lists again and again.
 
-``agent`` and ``history`` are declared field by field, so that the checker knows their
-types. ``resource`` is a map, because an action may come without one and ``has()`` must
+``agent``, ``history`` and ``calendar`` are declared field by field, so that the checker
+knows their types. ``resource`` is a map, because an action may come without one and ``has()`` must
 be able to tell; ``policies.cel`` checks its fields.
 """
 
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import operator
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
@@ -30,8 +30,11 @@ from typing import Any
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_math, ext_optional
 
+from policies.rules import Calendar, Lookback
+
 VARIABLES = (
-    "action", "params", "resource", "agent", "context", "risk", "history", "now",
+    "action", "params", "resource", "agent", "context", "risk", "history", "calendar",
+    "now",
 )  # fmt: skip
 RESOURCE_FIELDS = ("type", "id", "sensitivity")
 RESERVED = frozenset(
@@ -77,21 +80,40 @@ _DECLARED = {
     "agent.tags": _T.List(_T.STRING),
     "now": _T.TIMESTAMP,
 }
+# What lookbacks and calendars answer.
+_ANSWERS = {
+    "count": _T.INT,
+    "sum": _T.DOUBLE,
+    "distinct": _T.INT,
+    "open": _T.BOOL,
+    "workday": _T.BOOL,
+}
+
+
+def answers_of(rule: Lookback | Calendar) -> Iterator[str]:
+    """Yield the variables that a lookback or a calendar gives to conditions."""
+    if isinstance(rule, Calendar):
+        yield f"calendar.{rule.name}.open"
+        yield f"calendar.{rule.name}.workday"
+        return
+    yield f"history.{rule.name}.count"
+    if rule.sum:
+        yield f"history.{rule.name}.sum"
+    if rule.distinct:
+        yield f"history.{rule.name}.distinct"
 
 
 @lru_cache(maxsize=1024)
-def env(lookbacks: frozenset[tuple[str, bool]], risk: bool) -> Any:
-    """The environment for conditions that may name these lookbacks (name, has a sum).
+def env(answers: frozenset[str], risk: bool) -> Any:
+    """The environment for conditions that may name these answers.
 
-    One per set of lookbacks; an activation made by any of them serves all.
+    One per set of answers; an activation made by any of them serves all.
     """
     declared = dict(_DECLARED)
     if risk:
         declared["risk"] = _T.INT
-    for name, sums in lookbacks:
-        declared[f"history.{name}.count"] = _T.INT
-        if sums:
-            declared[f"history.{name}.sum"] = _T.DOUBLE
+    for name in answers:
+        declared[name] = _ANSWERS[name.rpartition(".")[2]]
     return environment(declared, strict_functions())
 
 

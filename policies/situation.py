@@ -10,9 +10,10 @@ from typing import Any
 
 from governance.text_safety import visible_line
 from policies import dialect
-from policies.rules import Facts
+from policies.rules import AgentFacts, Facts, History
 
 MAX_DEPTH = 32
+_NONE: Mapping[str, Mapping[str, bool]] = {}
 
 
 class CannotEvaluate(Exception):
@@ -29,45 +30,80 @@ class Situation:
     text: int
 
 
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """The facts of one action before its risk is known."""
+
+    variables: Mapping[str, Any]
+    values: int
+    text: int
+
+    def at(self, risk: int | None) -> Situation:
+        """Return the situation with this risk; None: conditions cannot ask for it."""
+        variables = {**self.variables}
+        if risk is not None:
+            variables["risk"] = risk
+        try:
+            activation = dialect.activation(_declared(variables))
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise CannotEvaluate(short(str(error))) from error
+        return Situation(variables, activation, self.values, self.text)
+
+
 def situation(facts: Facts, sensitivity: int = 0, risk: int | None = None) -> Situation:
-    """Make the facts ready for conditions. Raise CannotEvaluate if they do not fit.
+    """Make the facts ready for conditions. Raise CannotEvaluate if they do not fit."""
+    return ground(facts, sensitivity).at(risk)
+
+
+def ground(
+    facts: Facts, sensitivity: int, calendars: Mapping[str, Mapping[str, bool]] = _NONE
+) -> Ground:
+    """Read the facts as conditions see them. Raise CannotEvaluate if they do not fit.
 
     Only what JSON can hold gets through, and not deeper than conditions may look: the
     library underneath crashes on very deep or circular values. Every number becomes a
     double. Without a resource ``resource`` is empty, so that its fields are missing.
+    ``calendars`` are the answers of those that conditions may ask.
     """
     size = _Size()
-    agent = {
-        "name": facts.agent.name,
-        "environment": facts.agent.environment,
-        "tags": list(facts.agent.tags),
-    }
-    history = {
-        name: {"count": found.count}
-        if found.sum is None
-        else {"count": found.count, "sum": float(found.sum)}
-        for name, found in facts.history.items()
-    }
-    plain: dict[str, Any] = {
+    named = facts.resource
+    variables = {
         "action": facts.action,
         "params": _plain(facts.params, size),
         "context": _plain(facts.context, size),
-        "resource": {**facts.resource, "sensitivity": sensitivity}
-        if facts.resource is not None
-        else {},
+        "resource": {} if named is None else {**named, "sensitivity": sensitivity},
+        "agent": _agent(facts.agent),
+        "history": {name: _answers(found) for name, found in facts.history.items()},
+        "calendar": calendars,
         "now": facts.now,
     }
-    if risk is not None:
-        plain["risk"] = risk
-    dotted: dict[str, Any] = {f"agent.{name}": agent[name] for name in agent}
-    for name, found in history.items():
-        dotted |= {f"history.{name}.{what}": value for what, value in found.items()}
-    try:
-        activation = dialect.activation({**plain, **dotted})
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise CannotEvaluate(short(str(error))) from error
-    variables = {**plain, "agent": agent, "history": history}
-    return Situation(variables, activation, size.values, size.text)
+    return Ground(variables, size.values, size.text)
+
+
+def _agent(agent: AgentFacts) -> dict[str, Any]:
+    return {
+        "name": agent.name,
+        "environment": agent.environment,
+        "tags": list(agent.tags),
+    }
+
+
+def _answers(found: History) -> dict[str, Any]:
+    """What a lookback can tell. The rest is missing."""
+    sums = None if found.sum is None else float(found.sum)
+    told = {"count": found.count, "sum": sums, "distinct": found.distinct}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _declared(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the variables by the names under which ``policies.dialect`` has them."""
+    declared = {**variables}
+    for name, value in declared.pop("agent").items():
+        declared[f"agent.{name}"] = value
+    for root in ("history", "calendar"):
+        for name, answers in declared.pop(root).items():
+            declared |= {f"{root}.{name}.{what}": answers[what] for what in answers}
+    return declared
 
 
 class _Missing:

@@ -36,6 +36,7 @@ PURE = [
             "situation",
             "summaries",
             "tallies",
+            "tracing",
         )
     ),
     "governance/canonical.py",

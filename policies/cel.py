@@ -151,8 +151,9 @@ def compile_condition(
         detail = f"{doubling[0]}() is not supported: use hasValue() and orValue()."
         raise _at(doubling.start(), source, detail)
     named = set(_RULE.findall(source))
-    rules = [r for r in (*lookbacks, *calendars) if r.name in named] if named else []
-    answers = frozenset(name for rule in rules for name in dialect.answers_of(rule))
+    rules: list[Lookback | Calendar] = [*lookbacks, *calendars] if named else []
+    asked = [rule for rule in rules if rule.name in named]
+    answers = frozenset(name for rule in asked for name in dialect.answers_of(rule))
     return _compile(source, answers, risk)
 
 

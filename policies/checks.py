@@ -32,7 +32,7 @@ def users_of(subject: Subject, name: str, state: State) -> Iterator[str]:
         if any(body["flow"] == name for body in state[Subject.DEFAULT].values()):
             yield "the default"
     if subject is Subject.LOOKBACK:
-        yield from (what for what, _, _ in _readers_of(name, state))
+        yield from (what for what, _, _ in _readers_of(subject, name, state))
         for test, body in state[Subject.TEST].items():
             if name in body["history"]:
                 yield f"test {test}"
@@ -40,16 +40,23 @@ def users_of(subject: Subject, name: str, state: State) -> Iterator[str]:
         for flow, body in state[Subject.FLOW].items():
             if any(stage["calendar"] == name for stage in body["stages"]):
                 yield f"flow {flow}"
+        yield from (what for what, _, _ in _readers_of(subject, name, state))
 
 
-def _readers_of(lookback: str, state: State) -> Iterator[tuple[str, str, bool]]:
+def _readers_of(
+    subject: Subject, rule: str, state: State
+) -> Iterator[tuple[str, str, bool]]:
     """Yield name, condition, and whether it may use the risk, of what reads it."""
     for kind in (Subject.POLICY, Subject.RISK_FACTOR):
         risk = kind is Subject.POLICY
         for name, body in state[kind].items():
             if body["when"] and body.get("mode") != rules.Mode.RETIRED:
                 with suppress(cel.BadCondition):
-                    if lookback in _compile(body["when"], state, risk=risk).lookbacks:
+                    condition = _compile(body["when"], state, risk=risk)
+                    calendar = subject is Subject.CALENDAR
+                    if rule in (
+                        condition.calendars if calendar else condition.lookbacks
+                    ):
                         yield f"{kind.label.lower()} {name}", body["when"], risk
 
 
@@ -76,14 +83,21 @@ def _misfits(change: Change, plan: Plan) -> Iterator[Problem]:
 
 
 def _still_serves(change: Change, plan: Plan) -> Iterator[Problem]:
-    """What reads a lookback must still compile when the lookback stops summing."""
-    if change.before and change.before["sum"] and not (change.after or {})["sum"]:
-        changing = {
-            f"{each.subject.label.lower()} {each.name}" for each in plan.changes
-        }
-        for who, when, risk in _readers_of(change.name, plan.before):
-            if who not in changing and any(_compiles(when, plan.after, risk=risk)):
-                yield Problem("/sum", "rule_in_use", f"The sum is still used by {who}.")
+    """What reads a lookback must still compile when the lookback stops telling."""
+    before, after = change.before or {}, change.after or {}
+    for told in ("sum", "distinct"):
+        if before.get(told) and not after[told]:
+            for who in _left_behind(change, plan):
+                detail = f"The {told} is still used by {who}."
+                yield Problem(f"/{told}", "rule_in_use", detail)
+
+
+def _left_behind(change: Change, plan: Plan) -> Iterator[str]:
+    changing = {f"{each.subject.label.lower()} {each.name}" for each in plan.changes}
+    readers = _readers_of(Subject.LOOKBACK, change.name, plan.before)
+    for who, when, risk in readers:
+        if who not in changing and any(_compiles(when, plan.after, risk=risk)):
+            yield who
 
 
 def _flow_exists(body: Body, state: State) -> Iterator[Problem]:
@@ -122,8 +136,11 @@ def _compiles(when: str, state: State, *, risk: bool) -> Iterator[Problem]:
 
 
 def _compile(when: str, state: State, *, risk: bool) -> cel.Condition:
-    lookbacks = [rulesets.lookback(body) for body in state[Subject.LOOKBACK].values()]
-    return cel.compile_condition(when, lookbacks=lookbacks, risk=risk)
+    lookbacks = map(rulesets.lookback, state[Subject.LOOKBACK].values())
+    calendars = map(rulesets.calendar, state[Subject.CALENDAR].values())
+    return cel.compile_condition(
+        when, lookbacks=list(lookbacks), calendars=list(calendars), risk=risk
+    )
 
 
 def _schema_holds(body: Body) -> Iterator[Problem]:

@@ -142,6 +142,7 @@ class Course:
             checks=vote.checks,
             proposed_params=vote.proposed_params,
             via=vote.via,
+            on_behalf_of=vote.on_behalf_of(),
         )
         if vote.verdict == Vote.Verdict.REQUEST_CHANGES:
             self._settle(

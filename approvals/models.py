@@ -26,6 +26,10 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
     def open(self) -> Self:
         return self.filter(closed_at=None)
 
+    def drifted(self) -> Self:
+        """Open requests to which the rules of now say something else."""
+        return self.open().filter(drift__has_key="decision")
+
     def to_decide(self, user: User) -> Self:
         """Open requests that this person could decide now, also in place of others.
 
@@ -307,6 +311,12 @@ class Vote(models.Model):
     def __str__(self) -> str:
         return f"{self.by}: {self.verdict}"
 
+    def on_behalf_of(self) -> str | None:
+        """Return in whose place it was given, if the right was somebody else's."""
+        if self.seat is None or self.seat_id == self.person_id:
+            return None
+        return self.seat.get_username()
+
     def sentences(self) -> list[str]:
         """Return everything the agent is to keep to, whether it is checked or not."""
         return [*self.conditions, *(check["text"] for check in self.checks)]
@@ -445,7 +455,7 @@ class Snooze(models.Model):
 
 
 class BreakGlassQuerySet(models.QuerySet["BreakGlass"]):
-    def active(self, at: datetime) -> Self:
+    def active(self, at: datetime | WallClock) -> Self:
         return self.filter(started_at__lte=at, ends_at__gt=at, ended_at=None)
 
 

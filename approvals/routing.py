@@ -6,13 +6,21 @@ it closes, the grant is withdrawn. A person's queue is one query on those rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q
 
-from approvals.models import DECIDE, ApprovalRequest, RequestGroupPermission, Stage
+from approvals.models import (
+    DECIDE,
+    ApprovalRequest,
+    Delegation,
+    RequestGroupPermission,
+    RequestUserPermission,
+    Stage,
+)
 from governance.models import User
 
 
@@ -44,19 +52,21 @@ def route(request: ApprovalRequest, stages: Sequence[Stage]) -> None:
         )
 
 
-def may_see_as_decider(person: User, request: ApprovalRequest) -> bool:
-    """Whether this person holds the right on this request, here and now.
+def granted(people: Iterable[int], request: ApprovalRequest) -> set[int]:
+    """Return who of these holds the right on this request, here and now.
 
     Asked of the rows, not of ``has_perm``: to that, a superuser may do anything.
     """
-    if not person.is_active:
-        return False
-    return ApprovalRequest.objects.to_decide(person).filter(pk=request.pk).exists()
+    groups = RequestGroupPermission.objects.filter(content_object=request)
+    own = RequestUserPermission.objects.filter(content_object=request)
+    held = Q(groups__in=groups.values("group")) | Q(pk__in=own.values("user"))
+    active = User.objects.filter(pk__in=people, is_active=True)
+    return set(active.filter(held).values_list("pk", flat=True))
 
 
 def seats(person: User, at: datetime) -> list[int]:
     """Return whose right to decide this person may use, by key: their own first."""
-    return [person.pk]
+    return [seat.holder for seat in Delegation.objects.seats_of(person.pk, at)]
 
 
 def members(stages: Sequence[Stage], owner: User | None) -> dict[int, set[int]]:

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from approvals import routing
+from approvals import authority
+from approvals.authority import Standing
 from approvals.console import earlier, facts, standing, timeline, words
 from approvals.course import Course
+from approvals.deciders import deciders, rightful
 from approvals.models import ApprovalRequest, Stage, Vote
-from approvals.services.review import objection
 from governance.errors import Refused
 from governance.ledger import Kind
 from governance.models import Event, Status, User
@@ -59,10 +60,13 @@ class Review:
     # Where it stands
 
     @cached_property
+    def standing(self) -> Standing:
+        """Whether this person can decide; if not, why not, and who can."""
+        return authority.standing(self.course, self.request, self.person, self.at)
+
+    @property
     def objection(self) -> Refused | None:
-        """Why this person cannot decide, None if they can."""
-        assert self.course.request is not None
-        return objection(self.course, self.course.request, self.person)
+        return self.standing.refusal
 
     @property
     def is_former(self) -> bool:
@@ -179,12 +183,10 @@ class Review:
 
     @cached_property
     def stages(self) -> list[StageView]:
-        able = routing.members(self.course.stages, self.action.agent.owner)
-        names = User.objects.in_bulk({pk for people in able.values() for pk in people})
-        voted = {vote.person_id for vote in self.course.votes}
+        able = deciders(self.course, rightful(self.course), self.at)
         views = []
         for stage in self.course.stages:
-            left = sorted(str(names[pk]) for pk in able[stage.pk] - voted)
+            left = able[stage.pk]
             votes = [
                 (vote, words.VERDICTS[Vote.Verdict(vote.verdict)])
                 for vote in self.course.votes

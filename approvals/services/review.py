@@ -15,9 +15,10 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals import conditions, proposed, remarks, routing
-from approvals.course import Course, eligible
-from approvals.errors import AlreadyVoted, Changed, Expired, NotAllowed, NotOpen
+from approvals import authority, conditions, proposed, remarks, routing
+from approvals.course import Course
+from approvals.deciders import spoken
+from approvals.errors import Changed, NotOpen
 from approvals.models import ApprovalRequest, Stage, Vote
 from approvals.services import storage
 from approvals.services.deadlines import settle
@@ -87,7 +88,7 @@ def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) ->
     person = locked[person.pk]
     at = clock.now()
     course.lapse(at)
-    if course.happenings or not _voters(course) <= locked.keys():
+    if course.happenings or not spoken(course) <= locked.keys():
         raise storage.Overtaken
     if routing.seats(person, at) != seats:
         raise storage.Overtaken
@@ -96,8 +97,7 @@ def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) ->
 
     check_open(course, request, digest)
     _check_words(said, course.action)
-    rightful = routing.members(course.stages, course.action.agent.owner)
-    stage, seat = _check_right(course, person, seats, rightful)
+    stage, seat, rightful = _check_right(course, request, person, at)
     vote = Vote(
         request=course.request,
         stage=stage,
@@ -137,12 +137,6 @@ def _lock_people(request: ApprovalRequest, seats: Sequence[int]) -> dict[int, Us
     return {user.pk: user for user in rows.order_by("pk")}
 
 
-def _voters(course: Course) -> set[int]:
-    """Return who has decided, and whose right was used for it."""
-    people = {key for vote in course.votes for key in (vote.person_id, vote.seat_id)}
-    return {key for key in people if key is not None}
-
-
 def _said_before(
     course: Course, request: ApprovalRequest, person: User, verdict: Vote.Verdict
 ) -> bool:
@@ -154,48 +148,12 @@ def _said_before(
 
 
 def check_open(course: Course, request: ApprovalRequest, digest: str) -> None:
-    """Refuse unless this is what waits now, and what the person was shown."""
-    action = course.action
-    if course.request is None or course.request.pk != request.pk:
-        raise Changed(
-            f"The agent has sent revision {action.revision} since. Look at that one."
-        )
-    if digest != action.digest:
+    """Refuse what is settled, or is not what they saw."""
+    current = course.request is not None and course.request.pk == request.pk
+    if current and digest != course.action.digest:
         raise Changed("What you saw is not what is waiting now. Look at it again.")
-    if action.status == Status.EXPIRED:
-        raise Expired("The time to decide is over: this request has expired.")
-    if action.status != Status.PENDING:
-        raise NotOpen(already(course))
-
-
-def already(course: Course) -> str:
-    """Say who settled it, when and how."""
-    action = course.action
-    outcome = course.request.get_outcome_display() if course.request else ""
-    status = (outcome or action.get_status_display()).lower()
-    last = course.votes[-1] if course.votes else None
-    if last is None or action.status == Status.CANCELLED:
-        return f"This request is {status} already."
-    return f"This request is {status} already: {last.by} decided at {said(last.at)}."
-
-
-def said(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-def objection(course: Course, request: ApprovalRequest, person: User) -> Refused | None:
-    """Return why this person could not decide now, None if they could.
-
-    For pages that show buttons: it asks the same questions as ``decide``, which asks
-    again under its locks.
-    """
-    try:
-        check_open(course, request, request.digest)
-        rightful = routing.members(course.stages, course.action.agent.owner)
-        _check_right(course, person, routing.seats(person, clock.now()), rightful)
-    except Refused as refusal:
-        return refusal
-    return None
+    if refusal := authority.settled(course, request):
+        raise refusal
 
 
 def _check_words(said: _Said, action: Action) -> None:
@@ -218,24 +176,15 @@ def _check_words(said: _Said, action: Action) -> None:
 
 
 def _check_right(
-    course: Course,
-    person: User,
-    seats: Sequence[int],
-    rightful: Mapping[int, Set[int]],
-) -> tuple[Stage, int]:
-    assert course.request is not None
-    if person.pk == course.action.agent.owner_id:
-        raise NotAllowed("You own this agent: somebody else has to decide.")
-    if not routing.may_see_as_decider(person, course.request):
-        raise NotAllowed("You are not among the people asked to decide this.")
-    spent = _voters(course)
-    if person.pk in spent:
-        raise AlreadyVoted("You have decided on this revision already.")
-    free = [seat for seat in seats if seat not in spent]
-    place = eligible(course.stages, free, rightful)
-    if place is None:
-        raise NotAllowed("None of your groups is asked to decide at this stage.")
-    return place
+    course: Course, request: ApprovalRequest, person: User, at: datetime
+) -> tuple[Stage, int, Mapping[int, Set[int]]]:
+    """Return where the vote counts, whose right it uses, and who has rights by now."""
+    found = authority.standing(course, request, person, at)
+    if found.refusal:
+        raise found.refusal
+    assert found.stage is not None
+    assert found.seat is not None
+    return found.stage, found.seat, found.rightful
 
 
 def _record_refusal(

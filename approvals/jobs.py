@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from uuid import UUID
 
-from approvals import services
+from approvals import drift, services
 from governance import clock
 from governance.models import Action, ActionQuerySet
 
@@ -39,3 +39,9 @@ def _settle(due: ActionQuerySet, limit: int) -> int:
         _reported.discard(pk)
         settled += 1
     return settled
+
+
+def check_drift() -> int:
+    """Find what waits under rules that have changed since. Return how many were looked
+    at: they are noted as drifted or not, and judged again only when a person says so."""
+    return drift.check()

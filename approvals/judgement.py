@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from django.conf import settings
 from prometheus_client import Counter
 
+from approvals import stops
 from approvals.errors import SchemaMismatch, UnknownAction
 from governance import clock, locks
 from governance.ledger import Actor
@@ -59,26 +60,42 @@ class Judged:
     counted: tuple[Lookback, ...]
 
 
-def judge(agent: Agent, proposed: Proposed) -> Judged:
+def judge(
+    agent: Agent, proposed: Proposed, *, replacing: Action | None = None
+) -> Judged:
     """Judge a proposal under the locks that its lookbacks need.
 
     The locks last until the transaction ends: of two first refunds for one customer,
     the second one is judged when the first is on record. Rules cannot change meanwhile.
+    ``replacing`` is the action whose next revision this would be: it does not count.
     """
     locks.shared(locks.RULES)
+    stops.check(proposed.action)
     rules = store.current()
     _check_catalogue(rules, proposed)
-    read, counted = rules.read_by(proposed.action), rules.counted_by(proposed.action)
-    facts = _facts(agent, proposed, clock.now())
+    return _judge(rules, _facts(agent, proposed, clock.now()), replacing)
+
+
+def judge_again(action: Action) -> Judged:
+    """Judge what is on record by the rules of now, under the same locks.
+
+    Its shape is not asked about again: the catalogue says what may be sent.
+    """
+    locks.shared(locks.RULES)
+    return _judge(store.current(), lookbacks.facts_of(action), action)
+
+
+def _judge(rules: CompiledRules, facts: Facts, replacing: Action | None) -> Judged:
+    read, counted = rules.read_by(facts.action), rules.counted_by(facts.action)
     lookbacks.lock([*read, *counted], facts)
     # Only now: it may have taken a while to get here.
     at = clock.now()
-    history = lookbacks.history(read, facts, at)
+    history = lookbacks.history(read, facts, at, replacing)
     verdict = engine.judge(rules, replace(facts, now=at, history=history))
     if not verdict.evaluated:
         _complain(facts.action, verdict)
     return Judged(
-        verdict, at, rules.rules.revision, _summary(rules, proposed), tuple(counted)
+        verdict, at, rules.rules.revision, _summary(rules, facts), tuple(counted)
     )
 
 
@@ -134,7 +151,7 @@ def _check_catalogue(rules: CompiledRules, proposed: Proposed) -> None:
         raise UnknownAction(f"The catalogue does not know this action.{hint}")
 
 
-def _summary(rules: CompiledRules, proposed: Proposed) -> str:
-    kind = rules.action_types.get(proposed.action)
+def _summary(rules: CompiledRules, facts: Facts) -> str:
+    kind = rules.action_types.get(facts.action)
     template = kind.summary if kind else ""
-    return engine.summary(template, proposed.action, proposed.params, proposed.resource)
+    return engine.summary(template, facts.action, facts.params, facts.resource)

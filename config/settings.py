@@ -259,6 +259,7 @@ REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
 # Celery beat (scaled out) both read this table; `run_due` runs all of it once.
 JOBS: dict[str, float] = {
     "approvals.jobs.settle_due": 1,
+    "approvals.jobs.check_drift": 3,
     "notifications.jobs.publish_events": 1,
     "notifications.jobs.send_due": 2,
     "governance.queue.heartbeat": 3,
@@ -355,6 +356,8 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(26% .06 262)",
         }
     },
+    "STYLES": [lambda request: static("countersign/alarms.css")],
+    "GLOBAL_CALLBACK": "approvals.console.alarms.context",
     "SIDEBAR": {"navigation": "config.console.navigation"},
     "DASHBOARD_CALLBACK": "config.console.overview",
 }
@@ -363,6 +366,7 @@ UNFOLD: dict[str, Any] = {
 LEDGER_READERS: dict[str, set[str]] = {
     "notifications": {
         "stage_opened",
+        "reminded",
         "escalated",
         "held",
         "sla_breached",

@@ -8,6 +8,8 @@ from typing import Any
 from approvals.course import Course
 from approvals.models import Stage, Vote
 
+REQUEST_CHANGES = Vote.Verdict.REQUEST_CHANGES
+
 
 def action_data(course: Course) -> dict[str, Any]:
     """Return the action as the API shows it (``serializers.ActionSerializer``)."""
@@ -46,7 +48,15 @@ def _approval(course: Course) -> dict[str, Any] | None:
         "conditions": course.conditions(),
         "checks": course.checks(),
         "comment": comments[-1] if comments else None,
+        "proposed_params": _proposed(course),
     }
+
+
+def _proposed(course: Course) -> dict[str, Any] | None:
+    """Return the parameters that whoever asked for changes would agree to, if named."""
+    asking = (v for v in reversed(course.votes) if v.verdict == REQUEST_CHANGES)
+    last = next(asking, None)
+    return last.proposed_params if last else None
 
 
 def _stage(course: Course, stage: Stage) -> dict[str, Any]:
@@ -66,6 +76,7 @@ def _decision(vote: Vote) -> dict[str, Any]:
         "comment": vote.comment,
         "conditions": vote.sentences(),
         "checks": vote.checks,
+        "proposed_params": vote.proposed_params,
         "at": moment(vote.at),
         "via": vote.via,
     }

@@ -81,6 +81,7 @@ class DecisionSerializer(serializers.Serializer[Any]):
     comment = serializers.CharField(allow_blank=True)
     conditions = serializers.ListField(child=serializers.CharField())
     checks = CheckSerializer(many=True)
+    proposed_params = AnyObject(allow_null=True)
     at = serializers.DateTimeField()
     via = serializers.CharField()
 
@@ -92,6 +93,7 @@ class ApprovalSerializer(serializers.Serializer[Any]):
     conditions = serializers.ListField(child=serializers.CharField())
     checks = CheckSerializer(many=True)
     comment = serializers.CharField(allow_null=True)
+    proposed_params = AnyObject(allow_null=True)
 
 
 class ActionSerializer(serializers.Serializer[Any]):

@@ -22,6 +22,7 @@ MAX_RESOURCE_ID = 200
 MAX_EXPIRES_IN = 30 * 24 * 3600
 READ_ONLY = {"id"}
 SUBMISSION = ("action", "params", "resource", "reason", "context", "expires_in")
+REVISION = ("params", "resource", "reason", "context")
 OUTCOMES = (Status.SUCCEEDED, Status.FAILED, Status.UNKNOWN)
 
 
@@ -29,6 +30,24 @@ def proposal(body: dict[str, Any]) -> Proposal:
     """Return the submission, or raise ``Invalid`` with everything that is wrong."""
     problems = unknown_fields(body, SUBMISSION)
     problems += _action(body)
+    problems += _content(body)
+    problems += _expires_in(body)
+    problems += _texts(body, "params", "context", "reason")
+    refuse(problems)
+    return Proposal(**body)
+
+
+def revision(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what a changed version brings. What is left out is kept as it was."""
+    problems = unknown_fields(body, REVISION)
+    problems += _content(body)
+    problems += _texts(body, "params", "context", "reason")
+    refuse(problems)
+    return body
+
+
+def _content(body: dict[str, Any]) -> list[Problem]:
+    problems = []
     if "params" not in body:
         problems.append(
             Problem("/params", "params_required", "Send params, an object.")
@@ -37,10 +56,7 @@ def proposal(body: dict[str, Any]) -> Proposal:
     problems += _resource(body)
     problems += _optional(body, "reason", str)
     problems += _optional(body, "context", dict)
-    problems += _expires_in(body)
-    problems += _texts(body, "params", "context", "reason")
-    refuse(problems)
-    return Proposal(**body)
+    return problems
 
 
 def outcome(body: dict[str, Any]) -> tuple[Status, dict[str, Any] | None]:

@@ -18,6 +18,7 @@ docs = SpectacularSwaggerSplitView.as_view(
 urlpatterns = [
     path("actions", views.ActionsView.as_view(), name="api-actions"),
     path("actions/<str:pk>", views.ActionView.as_view(), name="api-action"),
+    path("actions/<str:pk>/revise", views.ReviseView.as_view(), name="api-revise"),
     path("actions/<str:pk>/cancel", views.CancelView.as_view(), name="api-cancel"),
     path("actions/<str:pk>/consume", views.ConsumeView.as_view(), name="api-consume"),
     path("actions/<str:pk>/outcome", views.OutcomeView.as_view(), name="api-outcome"),

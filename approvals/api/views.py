@@ -1,4 +1,4 @@
-"""What an agent may do: ask, look, wait, withdraw, spend, report. Never approve."""
+"""What an agent may do: ask, look, wait, revise, withdraw, spend, report. Never approve."""
 
 from __future__ import annotations
 
@@ -149,6 +149,11 @@ def answer(course: Course, status: int = 200) -> Response:
     return Response(action_data(course), status)
 
 
+def _mark(response: Response, replayed: bool) -> None:
+    if replayed:
+        response["Idempotent-Replayed"] = "true"
+
+
 class ActionsView(AgentView):
     throttle_classes = [SubmissionRate]
     parameters = frozenset({"status", "action", "cursor", "limit"})
@@ -168,8 +173,7 @@ class ActionsView(AgentView):
         proposal = shapes.proposal(self.body())
         course, replayed = services.submit(self.agent, proposal, idempotency_key=key)
         response = answer(course, 200 if replayed else 201)
-        if replayed:
-            response["Idempotent-Replayed"] = "true"
+        _mark(response, replayed)
         response["Location"] = f"/api/v1/actions/{course.action.pk}"
         return response
 
@@ -253,6 +257,23 @@ def _wait(pk: UUID, seconds: int) -> None:
         if course.action.status != Status.PENDING:
             return
         time.sleep(0.2)
+
+
+class ReviseView(AgentView):
+    @extend_schema(
+        operation_id="revise",
+        summary="Send the changed version that people asked for",
+        request=serializers.RevisionSerializer,
+        responses=serializers.ActionSerializer,
+        parameters=[KEY_HEADER],
+    )
+    def post(self, request: Request, pk: str) -> Response:
+        own, key = self.own(pk), self.key()
+        sent = shapes.revision(self.body())
+        course, replayed = services.revise(own, self.agent, sent, idempotency_key=key)
+        response = answer(course)
+        _mark(response, replayed)
+        return response
 
 
 class CancelView(AgentView):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from approvals.course import Course
 from approvals.models import ApprovalRequest, Vote
 from governance import ledger
 from governance.clock import WallClock
-from governance.models import Action, Status
+from governance.models import Action, ActionQuerySet, Status
 
 WRITTEN = (
     "status",
@@ -22,6 +23,23 @@ WRITTEN = (
     "grant_expires_at",
     "consumed_at",
     "outcome_detail",
+)
+REQUEST = ("closed_at", "outcome", "conditions", "broken_glass")
+# What a revision brings as well.
+REVISED = (
+    "params",
+    "resource",
+    "reason",
+    "context",
+    "revision",
+    "digest",
+    "summary",
+    "reversible",
+    "decision",
+    "reasons",
+    "risk",
+    "grant",
+    "expires_at",
 )
 # What may change of a stage; the rest are its terms.
 UNDER_WAY = (
@@ -83,23 +101,53 @@ def save(course: Course, *, at: datetime, before: str, in_time: bool = False) ->
     rows = Action.objects.filter(
         pk=action.pk, status=before, revision=action.revision, digest=action.digest
     )
-    if in_time:
-        end = "deadline_at" if before == Status.PENDING else "grant_expires_at"
-        rows = rows.filter(Q(**{end: None}) | Q(**{f"{end}__gt": WallClock()}))
-    action.updated_at = at
-    values = {name: getattr(action, name) for name in (*WRITTEN, "updated_at")}
-    if not rows.update(**values):
-        raise Overtaken
+    _move(_in_time(rows, before) if in_time else rows, action, WRITTEN, at)
     _save_request(course)
     record(course, at)
     waiting.announce(action.pk)
+
+
+def save_revision(course: Course, former: Action, *, at: datetime) -> None:
+    """Write the next revision, with what people are asked about it, or raise
+    ``Overtaken`` when the action is no longer as ``former`` has it."""
+    action = course.action
+    rows = Action.objects.filter(
+        pk=action.pk, status=former.status, revision=former.revision
+    )
+    if former.status == Status.PENDING:
+        rows = _in_time(rows, former.status)
+    _move(rows, action, (*WRITTEN, *REVISED), at)
+    if course.request:
+        insert_request(course)
+    record(course, at)
+    waiting.announce(action.pk)
+
+
+def _in_time(rows: ActionQuerySet, before: str) -> ActionQuerySet:
+    end = "deadline_at" if before == Status.PENDING else "grant_expires_at"
+    return rows.filter(Q(**{end: None}) | Q(**{f"{end}__gt": WallClock()}))
+
+
+def _move(
+    rows: ActionQuerySet, action: Action, names: Sequence[str], at: datetime
+) -> None:
+    action.updated_at = at
+    values = {name: getattr(action, name) for name in (*names, "updated_at")}
+    if not rows.update(**values):
+        raise Overtaken
+
+
+def close(course: Course, *, at: datetime) -> None:
+    """Write that a request is over, before the next revision takes its place."""
+    _save_request(course)
+    record(course, at)
 
 
 def _save_request(course: Course) -> None:
     request = course.request
     if request is None:
         return
-    request.save(update_fields=["closed_at", "outcome", "conditions"])
+    request.save(update_fields=REQUEST)
     for stage in course.stages:
         stage.save(update_fields=UNDER_WAY)
     Vote.objects.bulk_create(vote for vote in course.votes if vote.pk is None)

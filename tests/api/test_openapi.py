@@ -42,6 +42,7 @@ def test_it_is_open_api_3_1_and_names_every_call(document: dict[str, Any]) -> No
         "/api/v1/actions/{id}",
         "/api/v1/actions/{id}/cancel",
         "/api/v1/actions/{id}/consume",
+        "/api/v1/actions/{id}/revise",
         "/api/v1/actions/{id}/outcome",
     }
     for path in document["paths"].values():

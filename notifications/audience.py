@@ -12,7 +12,15 @@ from approvals.models import ApprovalRequest, Stage, Vote
 from governance.ledger import Kind
 from governance.models import Event, User
 
-ASKING = frozenset({Kind.STAGE_OPENED, Kind.ESCALATED, Kind.SLA_BREACHED, Kind.HELD})
+ASKING = frozenset(
+    {
+        Kind.STAGE_OPENED,
+        Kind.REMINDED,
+        Kind.ESCALATED,
+        Kind.SLA_BREACHED,
+        Kind.HELD,
+    }
+)
 SETTLING = frozenset(
     {
         Kind.APPROVED,
@@ -56,8 +64,9 @@ def may_hear(person: User, event: Event, request: ApprovalRequest) -> bool:
 def _asked(event: Event, request: ApprovalRequest) -> set[User]:
     """Return whose answer was wanted when it happened, even if one has come since."""
     stages = request.stages.filter(name=event.data["stage"], opened_at__isnull=False)
-    voters = User.objects.filter(votes__request=request, votes__at__lte=event.at)
-    return _members(request, list(stages)) - set(voters)
+    votes = Vote.objects.filter(request=request, at__lte=event.at)
+    answered = {key for pair in votes.values_list("person", "seat") for key in pair}
+    return {who for who in _members(request, list(stages)) if who.pk not in answered}
 
 
 def _involved(request: ApprovalRequest) -> set[User]:

@@ -11,6 +11,7 @@ from governance.text_safety import visible_line
 
 HEADLINES = {
     Kind.STAGE_OPENED: "Approval needed",
+    Kind.REMINDED: "Reminder: approval needed",
     Kind.ESCALATED: "Escalated: approval needed",
     Kind.SLA_BREACHED: "Still waiting for a decision",
     Kind.HELD: "Still waiting, now without a deadline",
@@ -45,6 +46,10 @@ def _opened(data: dict[str, Any]) -> str:
     )
 
 
+def _reminded(data: dict[str, Any]) -> str:
+    return "An agent still waits, and your answer is among those it waits for."
+
+
 def _escalated(data: dict[str, Any]) -> str:
     if not data["groups"]:
         return "Nobody decided in time. It has as much time again."
@@ -74,6 +79,7 @@ def _outcome(data: dict[str, Any]) -> str:
 
 EXPLANATIONS: dict[Kind, Callable[[dict[str, Any]], str]] = {
     Kind.STAGE_OPENED: _opened,
+    Kind.REMINDED: _reminded,
     Kind.ESCALATED: _escalated,
     Kind.SLA_BREACHED: _breached,
     Kind.HELD: _held,

@@ -143,6 +143,30 @@ def test_who_has_answered_is_not_asked_again(
     assert told(Kind.SLA_BREACHED) == [("bob", EMAIL), ("bob", IN_APP)]
 
 
+def test_who_has_not_answered_is_reminded(
+    api: AgentClient, managers: Group, alice: User, bob: User, carol: User
+) -> None:
+    chain = [
+        {"after": "30m", "do": "remind"},
+        {"after": "1h", "do": "escalate", "to": ["finance"]},
+        {"after": "2h", "do": "remind"},
+        {"after": "8h", "do": "reject"},
+    ]
+    stage = {"name": "Manager", "groups": [managers.name], "approvals": 3}
+    rules.save(
+        Subject.FLOW, {"name": "managers", "stages": [{**stage, "silence": chain}]}
+    )
+    api.submit()
+    decide(alice, APPROVE)
+    pass_time(minutes=31)
+    assert told(Kind.REMINDED) == [("bob", EMAIL), ("bob", IN_APP)]
+
+    pass_time(minutes=125)
+    both = Delivery.objects.filter(event__kind=Kind.REMINDED, channel=IN_APP)
+    names = both.order_by("pk").values_list("person__username", flat=True)
+    assert (names[0], set(names[1:])) == ("bob", {"bob", "carol"})
+
+
 def test_the_outcome_is_told_to_the_others_and_to_the_owner(
     api: AgentClient, agent: Agent, alice: User, bob: User, charlie: User, carol: User
 ) -> None:

@@ -6,13 +6,14 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config import health, metrics
+from config import health, metrics, schemas
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("favicon.ico", RedirectView.as_view(url="/static/countersign/icon.svg")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("approvals.api.urls")),
+    path("schemas/policy-file.json", schemas.policy_file, name="policy-file-schema"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),

@@ -289,13 +289,14 @@ def read(subject: Subject, raw: Any) -> Body:
             stage["step"] = stage["step"] or position
         body["stages"].sort(key=lambda stage: stage["step"])
     if subject is Subject.TEST and body["name"] is None:
-        body["name"] = _name_of_test(body)
+        body["name"] = name_of_test(body)
     return body
 
 
-def _name_of_test(body: Body) -> str:
+def name_of_test(body: Body) -> str:
     """What it tries is what it is called: the same sample is the same test."""
-    tried = {name: value for name, value in body.items() if name != "expect"}
+    tried = {**body, "name": None}
+    del tried["expect"]
     short = hashlib.sha256(canonical.canonical_bytes(tried)).hexdigest()[:8]
     return f"{body['action'][:80].rstrip('_.')}-{short}"
 

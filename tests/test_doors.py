@@ -18,6 +18,7 @@ PUBLIC = {
     "/healthz",
     "/readyz",
     "/metrics",
+    "/schemas/policy-file.json",
     "/api/v1/schema",
     "/api/v1/docs",
 }

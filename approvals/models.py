@@ -313,7 +313,7 @@ class Vote(models.Model):
 
     def on_behalf_of(self) -> str | None:
         """Return in whose place it was given, if the right was somebody else's."""
-        if self.seat is None or self.seat_id == self.person_id:
+        if self.seat_id == self.person_id or self.seat is None:
             return None
         return self.seat.get_username()
 
@@ -327,7 +327,7 @@ class Seat:
     """A right to decide that a person may use: their own, or one handed to them."""
 
     holder: int
-    # Through whose hands it came: the holder, and who stood in for them.
+    # Through whose hands it came: the holder, who stood in, and who arranged that.
     way: tuple[int, ...]
     # From when on it was handed over. None: it is their own.
     since: datetime | None = None
@@ -420,8 +420,9 @@ class Delegation(models.Model):
     def seat(self, nearer: Seat) -> Seat:
         """Return what this hands over, where ``nearer`` is the seat it is handed to."""
         since = max(self.starts_at, nearer.since or self.starts_at)
+        hands = (self.person_id, self.created_by_id or self.person_id)
         through = nearer.way if nearer.since else ()
-        return Seat(self.person_id, (self.person_id, *through), since)
+        return Seat(self.person_id, (*hands, *through), since)
 
     def is_over(self, at: datetime) -> bool:
         return self.ended_at is not None or self.ends_at <= at

@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 
-from approvals import services
+from approvals import conditions, services
 from approvals.console import access, queue, words
 from approvals.console.forms import DecisionForm
 from approvals.console.review import Review, has_just_looked
@@ -133,7 +133,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         status: int = 200,
     ) -> TemplateResponse:
         review = Review(approval, access.person(request), clock.now())
-        form = form or DecisionForm(irreversible=not review.action.reversible)
+        form = form or DecisionForm(action=review.action, at=review.at)
         context = {
             **self.admin_site.each_context(request),
             "title": "Review",
@@ -148,7 +148,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _decide(self, request: HttpRequest, approval: ApprovalRequest) -> HttpResponse:
         """Hand the verdict to the service. What it refuses is said on the page."""
-        form = DecisionForm(request.POST, irreversible=not approval.action.reversible)
+        form = DecisionForm(request.POST, action=approval.action, at=clock.now())
         if not form.is_valid():
             self.message_user(request, form.problem, messages.ERROR)
             return self._page(request, approval, form, status=422)
@@ -158,6 +158,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
             self.message_user(request, str(refusal), messages.ERROR)
             return self._page(request, approval, form, status=refusal.status)
         self.message_user(request, _said(course), messages.SUCCESS)
+        self._warn(request, course, form.cleaned_data)
         return self._next(request)
 
     def _hand_over(
@@ -172,8 +173,16 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
             digest=said["digest"],
             comment=said["comment"],
             conditions=said["conditions"],
+            checks=[*said["checks"], *said["before"]],
+            proposed_params=said["proposal"],
             via="console",
         )
+
+    def _warn(self, request: HttpRequest, course: Course, said: dict[str, Any]) -> None:
+        """Say which conditions would stop the agent as things are."""
+        for unmet in conditions.unmet(course.action, said["checks"], clock.now()):
+            words = f"This condition does not hold for what waits now: {unmet}"
+            self.message_user(request, words, messages.WARNING)
 
     def _next(self, request: HttpRequest) -> HttpResponse:
         waiting = ApprovalRequest.objects.waiting_for(access.person(request))

@@ -42,20 +42,33 @@ def deciders(
     """
     spent = spoken(course)
     free = {stage: people - spent for stage, people in counting.items()}
-    links = _links(set().union(*free.values()), at)
-    owner = course.action.agent.owner_id
-    known = {*links, *(other for pair in links.items() for other in pair)}
-    names = _names(known.union(*free.values()))
-    found = {}
-    for stage, holders in free.items():
-        acting: dict[int, str] = {}
-        # Who has a right of their own is named without anybody else's.
-        for holder in sorted(holders, key=lambda who: who in links):
-            who = _acting(holder, links, spent | {owner or 0})
-            own, whose = names[who], names[holder]
-            acting.setdefault(who, own if who == holder else f"{own} for {whose}")
-        found[stage] = sorted(acting.values())
-    return found
+    holders = set().union(*free.values())
+    acting = acting_for(holders, spent, course.action.agent.owner_id, at)
+    names = _names({*acting, *acting.values()})
+    return {stage: _named(people, acting, names) for stage, people in free.items()}
+
+
+def _named(
+    holders: Set[int], acting: Mapping[int, int], names: Mapping[int, str]
+) -> list[str]:
+    """Name each once: whoever has a right of their own, without anybody else's."""
+    found: dict[int, str] = {}
+    for holder in sorted(holders, key=lambda key: acting[key] != key):
+        who = acting[holder]
+        own, whose = names[who], names[holder]
+        found.setdefault(who, own if who == holder else f"{own} for {whose}")
+    return sorted(found.values())
+
+
+def acting_for(
+    holders: Set[int], spent: Set[int], owner: int | None, at: datetime
+) -> dict[int, int]:
+    """Return for each of these people in whose queue their work lies: mostly their own.
+
+    ``spent`` have decided already, ``owner`` may not: with these it does not end up.
+    """
+    links = _links(holders, at)
+    return {holder: _acting(holder, links, spent, owner) for holder in holders}
 
 
 def spoken(course: Course) -> set[int]:
@@ -64,25 +77,29 @@ def spoken(course: Course) -> set[int]:
     return {key for key in people if key is not None}
 
 
-def _links(people: Iterable[int], at: datetime) -> dict[int, int]:
-    """Return who has handed over to whom, for these and whoever stands in for them."""
-    found: dict[int, int] = {}
+def _links(people: Iterable[int], at: datetime) -> dict[int, Delegation]:
+    """Return who has handed over, of these and of whoever stands in for them."""
+    found: dict[int, Delegation] = {}
     latest = set(people)
     while latest:
         rows = Delegation.objects.active(at).filter(person__in=latest).order_by("pk")
-        links = dict(rows.values_list("person_id", "to_id"))
-        latest = set(links.values()) - links.keys() - found.keys()
+        links = {link.person_id: link for link in rows}
         found.update(links)
+        latest = {link.to_id for link in links.values()} - found.keys()
     return found
 
 
-def _acting(holder: int, links: Mapping[int, int], barred: Set[int]) -> int:
+def _acting(
+    holder: int, links: Mapping[int, Delegation], spent: Set[int], owner: int | None
+) -> int:
     """Return in whose queue a holder's work lies: the last of the chain who may."""
     acting, who, seen = holder, holder, {holder}
-    while who in links and who not in barred and links[who] not in seen:
-        who = links[who]
+    while who in links and who != owner and links[who].created_by_id != owner:
+        who = links[who].to_id
+        if who in seen:
+            break
         seen.add(who)
-        acting = acting if who in barred else who
+        acting = acting if who in spent or who == owner else who
     return acting
 
 

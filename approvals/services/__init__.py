@@ -8,8 +8,10 @@ transaction.
 
 from __future__ import annotations
 
+from approvals.services.attention import claim, reassign, snooze, unclaim, wake
 from approvals.services.bypasses import review_bypass
 from approvals.services.deadlines import settle
+from approvals.services.delegation import delegate, end_delegation
 from approvals.services.execution import cancel, consume, report
 from approvals.services.glass import break_glass, mend_glass, release
 from approvals.services.review import decide, view
@@ -20,15 +22,22 @@ __all__ = [
     "Proposal",
     "break_glass",
     "cancel",
+    "claim",
     "consume",
     "decide",
+    "delegate",
+    "end_delegation",
     "mend_glass",
+    "reassign",
     "rejudge",
     "release",
     "report",
     "review_bypass",
     "revise",
     "settle",
+    "snooze",
     "submit",
+    "unclaim",
     "view",
+    "wake",
 ]

@@ -114,7 +114,14 @@ def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) ->
     )
     course.vote(stage, vote, actor=Actor.person(person), rightful=rightful)
     storage.save(course, at=at, before=Status.PENDING, in_time=True)
+    _look_no_longer(request, person)
     return course
+
+
+def _look_no_longer(request: ApprovalRequest, person: User) -> None:
+    """Whoever has decided is done with looking at it."""
+    claimed = ApprovalRequest.objects.filter(pk=request.pk, claimed_by=person)
+    claimed.update(claimed_by=None, claimed_at=None)
 
 
 def by(person: User, seat: User) -> str:

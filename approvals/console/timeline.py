@@ -63,6 +63,9 @@ def _voted(who: str, data: dict[str, Any]) -> Told:
     said = VERDICTS[Vote.Verdict(data["verdict"])].text
     via = "" if data["via"] in ("console", "system") else f", from {data['via']}"
     words = [data["comment"], *(f"On condition: {c}" for c in data["conditions"])]
+    words += [f"Checked when it runs: {c['text']}" for c in data.get("checks", [])]
+    if data.get("proposed_params") is not None:
+        words.append("Proposed exact parameters.")
     return f"{who} {said} ({data['stage']}{via})", "\n".join(filter(None, words))
 
 

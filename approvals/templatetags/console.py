@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from django.template import Library
 from django.utils.safestring import SafeString
 
-from approvals.console import facts
+from approvals.console import changes, facts
 
 register = Library()
 
@@ -22,6 +24,20 @@ def reveal(text: object) -> SafeString:
 def line(text: object) -> SafeString:
     """Show a text on one line, with everything hidden spelled out."""
     return facts.reveal_line(str(text))
+
+
+@register.filter
+def instead_of(
+    after: Mapping[str, Any], before: Mapping[str, Any]
+) -> list[changes.Change]:
+    """What these parameters change of others."""
+    return changes.between(before, after)
+
+
+@register.filter
+def told(fact: facts.Fact) -> SafeString:
+    """Show one value, be it empty."""
+    return facts.reveal(fact.text or fact.kind)
 
 
 @register.filter

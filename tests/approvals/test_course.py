@@ -240,9 +240,10 @@ def test_where_somebody_rejected_silence_approves_nothing() -> None:
     terms = silence(4 * HOUR, "approve", max_risk=100)
     doubted = course(stage(1, rejections=2, silence=terms))
     vote(doubted, ALICE, REJECT)
-    doubted.lapse(T0 + 5 * HOUR)
+    doubted.lapse(T0 + 4 * HOUR)
 
     assert doubted.action.status == Status.EXPIRED
+    assert doubted.action.grant_expires_at is None
 
 
 def test_silence_counts_as_nobody() -> None:

@@ -18,7 +18,7 @@ from policies.bodies import Body, State, Subject
 from policies.compiled import Clause, CompiledRules
 from policies.engine import Verdict
 from policies.plan import Plan
-from policies.rules import ActionType, Decision, Policy
+from policies.rules import ActionType, Decision, Mode, Policy
 
 Place = tuple[Subject, str]
 
@@ -116,16 +116,14 @@ def _why(rules: CompiledRules, test: Body, verdict: Verdict) -> Iterator[str]:
         yield verdict.reasons[0].reason.rstrip(".")
     wanted = Decision(test["expect"]["decision"])
     for policy, clause in rules.policies.matching(test["action"]):
-        matched = noted[policy.name]["matched"]
-        if policy.name in deciding or (
-            policy.decision == wanted and matched is not True
-        ):
-            yield _told(policy, clause, matched, verdict)
+        # What should have decided and did not say so: it did not match, or is on trial.
+        if policy.name in deciding or policy.decision == wanted:
+            yield _told(policy, clause, noted[policy.name]["matched"], verdict)
 
 
 def _told(policy: Policy, clause: Clause, matched: Any, verdict: Verdict) -> str:
     how = {True: "matched", False: "did not match"}
-    mode = "" if policy.mode == "enforce" else f" (mode {policy.mode})"
+    mode = "" if policy.mode == Mode.ENFORCE else f" (mode {policy.mode})"
     text = f"{policy.name}{mode} {how.get(matched, 'could not be evaluated')}"
     values = ", ".join(_values(clause, verdict.trace))
     return f"{text}: {values}" if values else text

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from approvals import judgement, stops
+from approvals import drift, judgement, stops
 from approvals.course import Course
 from approvals.errors import NotAllowed, NotOpen, NotRevisable
 from approvals.judgement import Judged
@@ -163,7 +163,8 @@ def _rejudge(request: ApprovalRequest, person: User) -> Course:
     if former.happenings:
         raise storage.Overtaken
 
-    asked = sorted({group["name"] for s in former.stages for group in s.groups})
+    groups = (group["name"] for stage in former.stages for group in stage.groups)
+    asked = list(dict.fromkeys(groups))
     former.supersede(judged.at)
     storage.close(former, at=judged.at)
     data = {"changes": _other_verdict(seen, asked, judged)}
@@ -187,21 +188,16 @@ def _check_permission(person: User) -> None:
 def _other_verdict(
     seen: Course, asked: list[str], judged: Judged
 ) -> dict[str, dict[str, Any]]:
-    action, verdict = seen.action, judged.verdict
-    assert seen.request is not None
-    reasons = [reason.as_data() for reason in verdict.reasons]
+    action, request = seen.action, seen.request
+    assert request is not None
+    reasons = [r for r in action.reasons if r["decision"] == action.decision]
     old: dict[str, Any] = {
         "decision": action.decision,
-        "policies": [r["policy"] for r in action.reasons if r["policy"]],
+        "policies": [reason["policy"] for reason in reasons if reason["policy"]],
         "groups": asked,
-        "rules": seen.request.rules_revision,
+        "rules": request.rules_revision,
     }
-    new: dict[str, Any] = {
-        "decision": str(verdict.decision),
-        "policies": [r["policy"] for r in reasons if r["policy"]],
-        "groups": sorted({name for stage in verdict.stages for name in stage.groups}),
-        "rules": judged.revision,
-    }
+    new = {**drift.told(judged.verdict), "rules": judged.revision}
     return {name: {"old": old[name], "new": new[name]} for name in old}
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from django.test import override_settings
 
-from approvals import conditions, services
+from approvals import conditions, judgement, services
 from approvals.course import Course
 from approvals.errors import (
     BlockedNow,
@@ -128,24 +129,19 @@ def test_the_moment_of_spending_decides(refund: ApprovalRequest, alice: User) ->
         assert consume(refund).action.status == Status.EXECUTING
 
 
-def test_a_time_that_passes_while_it_waits_for_the_lock_counts(
+def test_a_time_that_passes_under_the_lock_counts(
     refund: ApprovalRequest, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     soon = clock.now() + timedelta(minutes=30)
     approve(refund, alice, check(f'now < timestamp("{soon:%Y-%m-%dT%H:%M:%SZ}")'))
-    late = clock.shifted(timedelta(minutes=31))
-    lock = services.execution.storage.lock
 
-    def waited(*args: Any) -> Course:
-        course = lock(*args)
-        late.__enter__()
-        return course
+    with ExitStack() as later:
 
-    monkeypatch.setattr(services.execution.storage, "lock", waited)
-    try:
+        def wait(action: Action) -> None:
+            later.enter_context(clock.shifted(timedelta(minutes=31)))
+
+        monkeypatch.setattr(judgement, "blocked_now", wait)
         refusal(refund)
-    finally:
-        late.__exit__(None, None, None)
 
 
 def test_the_refusal_is_on_record(refund: ApprovalRequest, alice: User) -> None:

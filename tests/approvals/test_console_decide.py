@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -12,10 +14,11 @@ from approvals.models import ApprovalRequest, Vote
 from governance import clock
 from governance.models import Action, Agent, Event, Status, User
 from tests.approvals.factories import QUEUE, browser, form_for, make_request, page_of
-from tests.cast import make_user
+from tests.cast import REFUND, make_user
 
 pytestmark = pytest.mark.django_db
 BUTTON = 'name="verdict"'
+CHEAPER = json.dumps({**REFUND, "amount": 60})
 
 
 def decide(
@@ -250,3 +253,149 @@ def test_scanners_leave_no_trace(refund: ApprovalRequest, alice: User) -> None:
 
     assert visitor.head(page_of(refund)).status_code == 200
     assert Event.objects.count() == before
+
+
+# Conditions that are checked
+
+
+def test_checks_are_one_per_line(refund: ApprovalRequest, alice: User) -> None:
+    decide(alice, refund, checks="params.amount <= 75\r\n\r\n risk < 99 \r\n")
+
+    checks = Vote.objects.get().checks
+    assert [each["expression"] for each in checks] == [
+        "params.amount <= 75",
+        "risk < 99",
+    ]
+
+
+def test_a_time_becomes_a_check(refund: ApprovalRequest, alice: User) -> None:
+    decide(alice, refund, before="23:59")
+
+    (check,) = Vote.objects.get().checks
+    assert check["text"].startswith("Only before 23:59 (UTC) on ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"checks": "amount <= 60"}, "There is no 'amount' here"),
+        ({"checks": "risk < 9\nrisk <"}, "Line 2: The condition does not compile"),
+        ({"checks": "risk < 9\n" * 11}, "Give at most 10 conditions to be checked."),
+        ({"before": "noon"}, "Write a time like 18:00"),
+        ({"conditions": "Fine.\nparams.amount <= 60."}, "Nobody would check"),
+        ({"conditions": "Fine.\n" * 51}, "Give at most 50 conditions."),
+        ({"conditions": "Fine.\n" + "x" * 4001}, "Line 2: Keep it under 4000"),
+        ({"comment": "x" * 4001}, "Keep it under 4000 characters."),
+        ({"proposal": CHEAPER}, "goes back with “Request changes” only"),
+    ],
+)
+def test_what_is_wrong_is_said_at_the_field(
+    refund: ApprovalRequest, alice: User, fields: dict[str, str], words: str
+) -> None:
+    answer = decide(alice, refund, **fields)
+    page = unescape(answer.content.decode())
+
+    assert refused(answer, words)
+    (name,) = fields
+    _, _, after = page.partition(f'id="id_{name}_error"')
+    assert words in after.partition("</ul>")[0]
+    assert fields[name].splitlines()[0] in page.partition(f'name="{name}"')[2]
+
+
+def test_a_mistake_leaves_no_refusal_on_record(
+    refund: ApprovalRequest, alice: User
+) -> None:
+    decide(alice, refund, checks="amount <= 60")
+
+    assert not Event.objects.filter(kind="decision_refused").exists()
+
+
+def test_hostile_conditions_are_shown_and_do_nothing(
+    refund: ApprovalRequest, alice: User
+) -> None:
+    nasty = "<script>alert(1)</script> \u202eoh no"
+    decide(alice, refund, conditions=nasty, checks='"<b>\u202e" != "x" && risk < 99')
+    page = browser(alice).get(page_of(refund)).content.decode()
+
+    assert "<script>alert" not in page
+    assert "\u202e" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "Checked when it runs: " in page
+
+
+def test_what_does_not_hold_now_is_said_at_once(
+    refund: ApprovalRequest, alice: User
+) -> None:
+    form = form_for(refund, checks="params.amount <= 60")
+    page = browser(alice).post(page_of(refund), form, follow=True).content.decode()
+
+    assert "This condition does not hold for what waits now:" in page
+    assert status_of(refund) == Status.APPROVED
+
+
+# Parameters that are proposed
+
+
+def prefilled(person: User, request: ApprovalRequest) -> str:
+    page = browser(person).get(page_of(request))
+    found: str = page.context["form"]["proposal"].value()
+    return found
+
+
+def test_what_was_proposed_goes_back(refund: ApprovalRequest, alice: User) -> None:
+    text = prefilled(alice, refund).replace("75", "60").replace("\n", "\r\n")
+    answer = decide(alice, refund, "request_changes", proposal=text)
+
+    assert answer.status_code == 302
+    assert Vote.objects.get().proposed_params == {**refund.params, "amount": 60}
+
+
+@pytest.mark.parametrize("verdict", ["approve", "reject", "request_changes"])
+@pytest.mark.parametrize("spelling", ["as it was", "75.00"])
+def test_what_was_not_changed_is_no_proposal(
+    refund: ApprovalRequest, alice: User, verdict: str, spelling: str
+) -> None:
+    text = prefilled(alice, refund)
+    text = text if spelling == "as it was" else text.replace("75", spelling)
+    decide(alice, refund, verdict, comment="So be it.", proposal=text)
+
+    assert Vote.objects.get().proposed_params is None
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "not valid JSON"),
+        ("[1]", "must be a JSON object"),
+        ('{"amount": 1e16}', "1e16"),
+        ('{"amount": 1, "amount": 2}', "Send the key"),
+        ('{"amount": "60"}', "is a required property"),
+    ],
+)
+def test_a_proposal_is_read_as_strictly_as_what_agents_send(
+    refund: ApprovalRequest, alice: User, text: str, words: str
+) -> None:
+    answer = decide(alice, refund, "request_changes", comment="Less.", proposal=text)
+
+    assert refused(answer, words)
+    assert text in unescape(answer.content.decode())
+
+
+def test_hidden_characters_are_escapes_in_what_is_filled_in(
+    refund_rules: None, agent: Agent, alice: User
+) -> None:
+    request = make_request(agent, note="a\u202eb\U000e0041 é\u2028")
+    text = prefilled(alice, request)
+
+    assert '"a\\u202eb\\udb40\\udc41 é\\u2028"' in text
+    decide(alice, request, "request_changes", comment="No.", proposal=text)
+    assert Vote.objects.get().proposed_params is None
+
+
+def test_more_than_anybody_edits_is_not_filled_in(
+    refund_rules: None, agent: Agent, alice: User
+) -> None:
+    request = make_request(agent, rows=list(range(9000)))
+
+    assert prefilled(alice, request) == ""
+    assert decide(alice, request).status_code == 302

@@ -14,7 +14,9 @@ from unfold.admin import ModelAdmin
 
 from approvals import conditions, services
 from approvals.console import access, queue, words
+from approvals.console.bypasses import BypassReviewAdmin
 from approvals.console.forms import DecisionForm
+from approvals.console.glass import BreakGlassAdmin
 from approvals.console.review import Review, has_just_looked
 from approvals.course import Course
 from approvals.errors import Changed
@@ -22,6 +24,8 @@ from approvals.models import ApprovalRequest, ApprovalRequestQuerySet, Vote
 from governance import clock
 from governance.errors import Refused
 from governance.models import Status
+
+__all__ = ["ApprovalRequestAdmin", "BreakGlassAdmin", "BypassReviewAdmin"]
 
 REVIEW = "admin:approvals_approvalrequest_change"
 QUEUE = "admin:approvals_approvalrequest_changelist"

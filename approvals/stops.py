@@ -13,13 +13,14 @@ from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.db.models import Q
 
-from approvals.course import BREAK_GLASS
 from approvals.models import BreakGlass
 from governance import clock, ledger
 from governance.errors import Refused
 from governance.ledger import Actor, Kind
 from governance.models import Agent, Freeze, User
 from policies import patterns
+
+BREAK = "break_glass"
 
 
 class Frozen(Refused):
@@ -61,7 +62,7 @@ def may_break_glass(person: User) -> bool:
     Asked of the rows, not of ``has_perm``: to that, a superuser may do anything.
     """
     named = Permission.objects.filter(
-        content_type__app_label="approvals", codename=BREAK_GLASS
+        content_type__app_label="approvals", codename=BREAK
     )
     given = named.filter(Q(user=person) | Q(group__user=person))
     return User.objects.filter(pk=person.pk, is_active=True).exists() and given.exists()

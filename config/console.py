@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.apps import apps
+from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.console import access
+from approvals.console import access, bypasses
 from approvals.models import ApprovalRequest, Stage
 from governance import clock
 from governance.console import person
@@ -51,6 +53,14 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Groups", "group", "auth_group"),
         ],
     ),
+    (
+        "Emergency",
+        [
+            ("Stop buttons", "front_hand", "governance_freeze"),
+            ("Break-glass", "emergency_home", "approvals_breakglass"),
+            ("After break-glass", "fact_check", "approvals_bypassreview"),
+        ],
+    ),
 ]
 
 
@@ -77,7 +87,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 "items": [
                     item
                     for name, icon, model in places
-                    if (item := _item(name, icon, model, _may_view(user, model)))
+                    if (item := _item(name, icon, model, _may_view(request, model)))
                 ],
             }
             for title, places in PLACES
@@ -95,9 +105,10 @@ def _item(title: str, icon: str, model: str, allowed: bool) -> dict[str, Any]:
     }
 
 
-def _may_view(user: User, model: str) -> bool:
-    app, name = model.split("_")
-    return user.has_perm(f"{app}.view_{name}") or user.has_perm(f"{app}.change_{name}")
+def _may_view(request: HttpRequest, model: str) -> bool:
+    """Ask the page itself: some are there for more people than the permission names."""
+    page = admin.site.get_model_admin(apps.get_model(model.replace("_", ".")))
+    return page.has_view_permission(request)
 
 
 def waiting(request: HttpRequest) -> int:
@@ -126,6 +137,9 @@ def _figures(request: HttpRequest, user: User, queue: str) -> Any:
         yield _figure("Waiting for you", waiting(request), queue)
         visible = ApprovalRequest.objects.visible_to(user)
         yield _figure("Overdue", _late(visible, now), queue)
+        if to_review := bypasses.waiting_for(user).count():
+            after = reverse("admin:approvals_bypassreview_changelist")
+            yield _figure("To review after break-glass", to_review, after)
     log = reverse("admin:governance_event_changelist")
     everything = user.has_perm("governance.view_event")
     today = _today(now, None if everything else user)

@@ -367,6 +367,7 @@ LEDGER_READERS: dict[str, set[str]] = {
     "notifications": {
         "stage_opened",
         "reminded",
+        "reassigned",
         "escalated",
         "held",
         "sla_breached",

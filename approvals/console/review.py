@@ -17,6 +17,7 @@ from approvals.models import ApprovalRequest, Stage, Vote
 from governance.errors import Refused
 from governance.ledger import Kind
 from governance.models import Event, Status, User
+from policies.explanation import Explanation, explain
 
 Outcome = ApprovalRequest.Outcome
 AGAIN = timedelta(minutes=5)
@@ -98,6 +99,8 @@ class Review:
             v.by for v in self.course.votes if v.verdict == Vote.Verdict.APPROVE
         ]
         match self.course.request and self.course.request.outcome:
+            case Outcome.APPROVED if glass := self.request.broken_glass:
+                return f"{glass.person} let it through with broken glass."
             case Outcome.APPROVED:
                 return f"{words.listed(approved)} approved it."
             case Outcome.REJECTED:
@@ -158,6 +161,20 @@ class Review:
             self._submitted.get("reasons") or self.action.reasons
         )
         return reasons
+
+    @cached_property
+    def explained(self) -> Explanation | None:
+        """What each policy said and what decided it, if that is on record."""
+        if not self._trace:
+            return None
+        return explain(self.action.name, self._submitted)
+
+    @property
+    def why(self) -> list[tuple[dict[str, Any], str]]:
+        """Each reason, and what decided it in words."""
+        told = self.explained.policies if self.explained else ()
+        sentences = {each.name: each.sentence for each in told}
+        return [(r, sentences.get(r["policy"] or "", "")) for r in self.reasons]
 
     @property
     def risk_parts(self) -> list[dict[str, Any]]:

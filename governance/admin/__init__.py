@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from governance.admin.agents import AgentAdmin
+from governance.admin.freezes import FreezeAdmin
 from governance.admin.people import GroupAdmin, UserAdmin
 from governance.admin.record import ActionAdmin, EventAdmin
 
-__all__ = ["ActionAdmin", "AgentAdmin", "EventAdmin", "GroupAdmin", "UserAdmin"]
+__all__ = ["ActionAdmin", "AgentAdmin", "EventAdmin", "FreezeAdmin", "GroupAdmin", "UserAdmin"]

@@ -141,7 +141,7 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         ),
         ("What runs", {"fields": ["name", "all_params", "all_resource", "digest"]}),
         ("What the agent says", {"fields": ["reason", "all_context"]}),
-        ("What the policies say", {"fields": ["all_reasons", "reversible"]}),
+        ("What the policies say", {"fields": ["all_reasons", "explanation", "reversible"]}),
         (
             "When",
             {
@@ -187,6 +187,14 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             "Everything on record about this action</a>",
             reverse("admin:governance_event_changelist"),
             action.pk,
+        )
+
+    @admin.display(description="why")
+    def explanation(self, action: Action) -> SafeString:
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-500" href="{}">'
+            "Every policy that was asked, and what decided it</a>",
+            reverse("admin:policies_explain", args=[action.pk]),
         )
 
     @admin.display(description="parameters")

@@ -1,0 +1,15 @@
+"""How do pages show what people wrote? With everything hidden spelled out."""
+
+from __future__ import annotations
+
+from django.template import Library
+
+from governance.text_safety import visible_line
+
+register = Library()
+
+
+@register.filter
+def line(text: object) -> str:
+    """Show a text on one line. The template escapes it."""
+    return visible_line(str(text))

@@ -12,7 +12,8 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Case, DateTimeField, F, Q, Value, When
+from django.db.models.functions import Coalesce
 
 from governance.models import COUNTED, Action, ActionQuerySet, Agent, Status
 from policies.rules import AgentFacts, Facts
@@ -20,7 +21,6 @@ from policies.rules import AgentFacts, Facts
 PAGE = 2_000
 # How far the clock that made an id and the database's may be apart.
 _SLACK = timedelta(hours=1)
-_NEVER_ENDED = frozenset(str(status) for status in COUNTED)
 
 
 class Recorded(NamedTuple):
@@ -36,26 +36,20 @@ class Recorded(NamedTuple):
     status: str
     summary: str
     created_at: datetime
-    updated_at: datetime
-    settled_at: datetime | None
-    grant_expires_at: datetime | None
+    # When lookbacks no longer counted it; null while they do.
+    until: datetime | None
 
-    def counted_until(self) -> datetime | None:
-        """Return when lookbacks no longer counted it, None if they still do.
 
-        What was blocked never counted: it ended when it began.
-        """
-        if self.status in _NEVER_ENDED:
-            return None
-        match self.status:
-            case Status.EXPIRED:
-                # Nobody decided, or nobody used what was granted.
-                return self.grant_expires_at or self.settled_at
-            case Status.REJECTED:
-                return self.settled_at
-            case Status.CANCELLED:
-                return self.updated_at
-        return self.created_at
+# What was blocked never counted: it ended when it began. What expired either got no
+# answer, or ran out after one.
+_UNTIL = Case(
+    When(status__in=sorted(map(str, COUNTED)), then=Value(None)),
+    When(status=Status.EXPIRED, then=Coalesce("grant_expires_at", "settled_at")),
+    When(status=Status.REJECTED, then=F("settled_at")),
+    When(status=Status.CANCELLED, then=F("updated_at")),
+    default=F("created_at"),
+    output_field=DateTimeField(),
+)
 
 
 def between(since: datetime, until: datetime | None = None) -> ActionQuerySet:
@@ -82,6 +76,7 @@ def pages(
     actions: ActionQuerySet, after: UUID | None = None
 ) -> Iterator[list[Recorded]]:
     """Yield the actions behind this id, a bounded number at a time."""
+    actions = actions.annotate(until=_UNTIL)
     while True:
         behind = actions.filter(pk__gt=after) if after else actions
         rows = behind.values_list(*Recorded._fields)[:PAGE]

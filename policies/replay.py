@@ -8,17 +8,18 @@ would be spent by what it never allowed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
 
 from policies import engine, tallies
+from policies.differences import Difference, difference_of
 from policies.drafts import Draft
 from policies.engine import CompiledRules, Verdict
 from policies.recorded import Agents, Recorded
-from policies.rules import Decision, Facts, Lookback
+from policies.rules import Decision, Facts, History, Lookback
 from policies.windows import Window
 
 
@@ -50,7 +51,7 @@ class Replay:
         # A lookback that goes by decisions has a window for each side.
         self._windows: dict[tuple[Lookback, Side | None], Window] = {}
         self._counting = cache(self._windows_counting)
-        self._differs = cache(self._could_differ)
+        self._differences = cache(self._difference)
         self._reading = cache(self._lookbacks_read)
         for side in Side:
             for lookback in read_lookbacks(self.rules[side]):
@@ -74,7 +75,9 @@ class Replay:
         """Judge the action by both sides, and count it from now on."""
         facts = self._agents.facts_of(action)
         live = self._judged(Side.LIVE, facts)
-        draft = self._judged(Side.DRAFT, facts) if self._differs(action.name) else live
+        draft = live
+        if self._could_differ(facts, live):
+            draft = self._judged(Side.DRAFT, facts)
         self._count(action, facts, (live.decision, draft.decision))
         return Outcome(facts, live, draft)
 
@@ -86,18 +89,22 @@ class Replay:
             self._count(action, facts, decisions or (decided, decided))
 
     def _judged(self, side: Side, facts: Facts) -> Verdict:
-        history = {
-            lookback.name: found
-            for lookback in self._reading(side, facts.action)
-            if (found := self._windows[self._key(lookback, side)].history(facts))
-        }
+        history = self._history(side, facts, self._reading(side, facts.action))
         return engine.judge(self.rules[side], replace(facts, history=history))
 
+    def _history(
+        self, side: Side, facts: Facts, lookbacks: Iterable[Lookback]
+    ) -> dict[str, History]:
+        return {
+            lookback.name: found
+            for lookback in lookbacks
+            if (found := self._windows[self._key(lookback, side)].history(facts))
+        }
+
     def _count(self, action: Recorded, facts: Facts, decisions: Decisions) -> None:
-        until = action.counted_until()
         for window, index in self._counting(action.name):
             if tallies.concerns(window.lookback, decisions[index]):
-                window.add(facts, until)
+                window.add(facts, action.until)
 
     def _key(self, lookback: Lookback, side: Side) -> tuple[Lookback, Side | None]:
         return lookback, side if lookback.decision else None
@@ -112,14 +119,25 @@ class Replay:
     def _lookbacks_read(self, side: Side, action: str) -> list[Lookback]:
         return self.rules[side].read_by(action)
 
-    def _could_differ(self, action: str) -> bool:
-        """Whether the draft changes anything that judges actions of this name."""
-        if self.rules[Side.LIVE] is self.rules[Side.DRAFT]:
-            return False
-        if any(b.decision for b in self._reading(Side.LIVE, action)):
+    def _could_differ(self, facts: Facts, live: Verdict) -> bool:
+        """Whether the draft could say anything else, found out as cheaply as can be.
+
+        It cannot, if all it changes for this action are policies, and neither those it
+        takes away matched nor those it brings match.
+        """
+        difference = self._differences(facts.action)
+        if not isinstance(difference, Difference):
+            return difference
+        if difference.had_a_say(live):
             return True
-        live, draft = (list(_judges_of(self.rules[side], action)) for side in Side)
-        return live != draft
+        if not difference.new:
+            return False
+        history = self._history(Side.DRAFT, facts, difference.reads)
+        facts = replace(facts, history=history)
+        return difference.has_a_say(self.rules[Side.DRAFT], facts, live.risk)
+
+    def _difference(self, action: str) -> Difference | bool:
+        return difference_of(self.draft, action)
 
 
 def read_lookbacks(rules: CompiledRules) -> list[Lookback]:
@@ -128,19 +146,3 @@ def read_lookbacks(rules: CompiledRules) -> list[Lookback]:
     conditions += [factor.when for factor in rules.rules.risk_factors]
     asking = "\n".join(each for each in conditions if "history" in each)
     return [lookback for lookback in rules.rules.lookbacks if lookback.name in asking]
-
-
-def _judges_of(rules: CompiledRules, action: str) -> Iterator[object]:
-    """Yield everything that has a part in the verdict on actions of this name."""
-    policies = [policy for policy, _ in rules.policies.matching(action)]
-    yield policies
-    yield [factor for factor, _ in rules.factors.matching(action)]
-    yield rules.read_by(action)
-    yield rules.action_types.get(action)
-    yield rules.rules.resources
-    yield rules.rules.default
-    default = rules.rules.default.flow if rules.rules.default else None
-    yield [
-        rules.flows.get(name)
-        for name in [*(p.flow or "" for p in policies), default or ""]
-    ]

@@ -10,7 +10,15 @@ from typing import Any
 
 from approvals import authority
 from approvals.authority import Standing
-from approvals.console import earlier, facts, standing, timeline, words
+from approvals.console import (
+    drifting,
+    earlier,
+    facts,
+    revisions,
+    standing,
+    timeline,
+    words,
+)
 from approvals.course import Course
 from approvals.deciders import deciders, rightful
 from approvals.models import ApprovalRequest, Stage, Vote
@@ -88,8 +96,7 @@ class Review:
     @property
     def outcome(self) -> words.Label:
         request = self.course.request
-        said = request.outcome if request else ""
-        return words.STATUSES[Status(said)] if said else self.status
+        return words.outcome(request) if request and request.outcome else self.status
 
     @property
     def closing(self) -> str:
@@ -109,6 +116,8 @@ class Review:
                 return f"{said[Vote.Verdict.REQUEST_CHANGES]} asked for changes."
             case Outcome.CANCELLED:
                 return "The agent withdrew it."
+            case Outcome.SUPERSEDED:
+                return "It was judged again, by other rules."
             case _:
                 return "Nobody decided in time."
 
@@ -127,6 +136,24 @@ class Review:
         found = list(rows)
         return found if len(found) > 1 else []
 
+    @cached_property
+    def succession(self) -> revisions.Succession:
+        """What became of a former revision."""
+        return revisions.Succession(self.request, self.action, self.revisions)
+
+    @cached_property
+    def since(self) -> revisions.Comparison | None:
+        """What this revision changes about the one before, if there is one."""
+        before = self.request.revision - 1
+        former = next((r for r in self.revisions if r.revision == before), None)
+        by = self._judged.actor_name if self._judged else ""
+        return revisions.Comparison(former, self.request, by) if former else None
+
+    @cached_property
+    def drift(self) -> drifting.Drift | None:
+        """What the rules of now would say instead, while it waits."""
+        return drifting.of(self.request, self.person) if self.is_open else None
+
     # What would run, and what the agent says about it
 
     @cached_property
@@ -140,15 +167,18 @@ class Review:
     # Why people are asked
 
     @cached_property
+    def _judged(self) -> Event | None:
+        """The step in which this revision was judged."""
+        kinds = [Kind.SUBMITTED, Kind.REVISED, Kind.JUDGED_AGAIN]
+        for event in Event.objects.about(self.action).filter(kind__in=kinds):
+            if json.loads(event.body)["action"]["revision"] == self.request.revision:
+                return event
+        return None
+
+    @cached_property
     def _submitted(self) -> dict[str, Any]:
         """What was put on record when this revision was judged."""
-        kinds = [Kind.SUBMITTED, Kind.REVISED]
-        for event in Event.objects.about(self.action).filter(kind__in=kinds):
-            body = json.loads(event.body)
-            if body["action"]["revision"] == self.request.revision:
-                data: dict[str, Any] = body["data"]
-                return data
-        return {}
+        return self._judged.data if self._judged else {}
 
     @property
     def _trace(self) -> dict[str, Any]:

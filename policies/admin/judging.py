@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action
@@ -17,6 +18,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from governance.console import label, person
 from policies import bodies, services
+from policies.admin import explaining
 from policies.admin.base import RuleAdmin
 from policies.admin.forms import (
     ConditionField,
@@ -147,6 +149,9 @@ class PolicyAdmin(Patterned):
     list_select_related = ["flow"]
     search_fields = ["name", "reason"]
     actions_detail = ["retire"]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [explaining.address(self), *super().get_urls()]
 
     @admin.display(description="decision", ordering="decision")
     def verdict(self, policy: Policy) -> SafeString:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from datetime import datetime
 
 from approvals import routing
 from approvals.course import Course
-from approvals.models import Delegation
+from approvals.models import Delegation, Moment
 from governance.models import User
 
 
@@ -34,7 +33,7 @@ def rightful(course: Course) -> dict[int, set[int]]:
 
 
 def deciders(
-    course: Course, counting: Mapping[int, Set[int]], at: datetime
+    course: Course, counting: Mapping[int, Set[int]], at: Moment
 ) -> dict[int, list[str]]:
     """Return by stage who could still decide there, by name, in their order.
 
@@ -61,7 +60,7 @@ def _named(
 
 
 def acting_for(
-    holders: Set[int], spent: Set[int], owner: int | None, at: datetime
+    holders: Set[int], spent: Set[int], owner: int | None, at: Moment
 ) -> dict[int, int]:
     """Return for each of these people in whose queue their work lies: mostly their own.
 
@@ -77,7 +76,7 @@ def spoken(course: Course) -> set[int]:
     return {key for key in people if key is not None}
 
 
-def _links(people: Iterable[int], at: datetime) -> dict[int, Delegation]:
+def _links(people: Iterable[int], at: Moment) -> dict[int, Delegation]:
     """Return who has handed over, of these and of whoever stands in for them."""
     found: dict[int, Delegation] = {}
     latest = set(people)
@@ -94,12 +93,12 @@ def _acting(
 ) -> int:
     """Return in whose queue a holder's work lies: the last of the chain who may."""
     acting, who, seen = holder, holder, {holder}
-    while who in links and who != owner and links[who].created_by_id != owner:
-        who = links[who].to_id
-        if who in seen:
+    while (link := links.get(who)) and link.to_id not in seen:
+        if owner and owner in (link.to_id, link.created_by_id):
             break
+        who = link.to_id
         seen.add(who)
-        acting = acting if who in spent or who == owner else who
+        acting = acting if who in spent else who
     return acting
 
 

@@ -419,7 +419,8 @@ class Delegation(models.Model):
 
     def seat(self, nearer: Seat) -> Seat:
         """Return what this hands over, where ``nearer`` is the seat it is handed to."""
-        since = max(self.starts_at, nearer.since or self.starts_at)
+        begun = max(self.starts_at, self.created_at)
+        since = max(begun, nearer.since or begun)
         hands = (self.person_id, self.created_by_id or self.person_id)
         through = nearer.way if nearer.since else ()
         return Seat(self.person_id, (*hands, *through), since)

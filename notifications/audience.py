@@ -2,13 +2,15 @@
 
 People who are asked to decide hear of it everywhere they can be reached; the outcome is
 told in the console only. Nobody is asked about their own agent, or asked again after
-they have answered.
+they have answered. Whoever stands in for somebody is asked in their place.
 """
 
 from __future__ import annotations
 
 from approvals import routing
+from approvals.deciders import acting_for
 from approvals.models import ApprovalRequest, Stage, Vote
+from governance.clock import WallClock
 from governance.ledger import Kind
 from governance.models import Event, User
 
@@ -19,6 +21,7 @@ ASKING = frozenset(
         Kind.ESCALATED,
         Kind.SLA_BREACHED,
         Kind.HELD,
+        Kind.REASSIGNED,
     }
 )
 SETTLING = frozenset(
@@ -28,6 +31,8 @@ SETTLING = frozenset(
         Kind.EXPIRED,
         Kind.CHANGES_REQUESTED,
         Kind.CANCELLED,
+        Kind.BYPASSED,
+        Kind.BYPASS_REVIEWED,
     }
 )
 
@@ -38,7 +43,7 @@ def hearing(event: Event, request: ApprovalRequest) -> set[User]:
         return administrators()
     if event.kind in ASKING:
         return _asked(event, request)
-    return _involved(request) - _author(event)
+    return (_involved(request) | _answerable(request)) - _author(event)
 
 
 def administrators() -> set[User]:
@@ -47,11 +52,8 @@ def administrators() -> set[User]:
 
 def is_asked(person: User, request: ApprovalRequest) -> bool:
     """Whether this person's answer is still wanted, here and now."""
-    return (
-        person.pk != request.action.agent.owner_id
-        and routing.may_see_as_decider(person, request)
-        and not Vote.objects.filter(request=request, person=person).exists()
-    )
+    wanted = ApprovalRequest.objects.to_decide(person).filter(pk=request.pk)
+    return person.is_active and wanted.exists()
 
 
 def may_hear(person: User, event: Event, request: ApprovalRequest) -> bool:
@@ -65,21 +67,43 @@ def _asked(event: Event, request: ApprovalRequest) -> set[User]:
     """Return whose answer was wanted when it happened, even if one has come since."""
     stages = request.stages.filter(name=event.data["stage"], opened_at__isnull=False)
     votes = Vote.objects.filter(request=request, at__lte=event.at)
-    answered = {key for pair in votes.values_list("person", "seat") for key in pair}
-    return {who for who in _members(request, list(stages)) if who.pk not in answered}
+    pairs = votes.values_list("person", "seat")
+    answered = {key for pair in pairs for key in pair if key is not None}
+    return _people(
+        _acting(request, _members(request, list(stages)) - answered, answered)
+    )
 
 
 def _involved(request: ApprovalRequest) -> set[User]:
     """Return who was asked, who spoke, and the agent's owner."""
-    people = _members(request, list(request.stages.filter(opened_at__isnull=False)))
+    opened = list(request.stages.filter(opened_at__isnull=False))
+    members = _members(request, opened)
     voters = User.objects.filter(votes__request=request, is_active=True)
     owner = request.action.agent.owner
-    return people | set(voters) | ({owner} if owner and owner.is_active else set())
+    concerned = set(voters) | ({owner} if owner and owner.is_active else set())
+    return concerned | _people(members | _acting(request, members, set()))
 
 
-def _members(request: ApprovalRequest, stages: list[Stage]) -> set[User]:
-    able = routing.able(stages, request.action.agent.owner)
-    return set(User.objects.filter(pk__in=set().union(*able)))
+def _acting(
+    request: ApprovalRequest, members: set[int], answered: set[int]
+) -> set[int]:
+    """Return who does these people's work now, in whose place they are told."""
+    owner = request.action.agent.owner_id
+    return set(acting_for(members, answered, owner, WallClock()).values())
+
+
+def _members(request: ApprovalRequest, stages: list[Stage]) -> set[int]:
+    return set().union(*routing.able(stages, request.action.agent.owner))
+
+
+def _people(keys: set[int]) -> set[User]:
+    return set(User.objects.filter(pk__in=keys))
+
+
+def _answerable(request: ApprovalRequest) -> set[User]:
+    """Return who let it through without approval, if somebody did."""
+    glass = request.broken_glass
+    return {glass.person} if glass and glass.person.is_active else set()
 
 
 def _author(event: Event) -> set[User]:

@@ -30,8 +30,8 @@ def compose(delivery: Delivery, request: ApprovalRequest) -> Message:
     event, action = delivery.event, request.action
     return Message(
         to=delivery.person.email,
-        id=f"<{request.pk}.{delivery.pk}@{_host()}>",
-        thread=f"<{request.pk}@{_host()}>",
+        id=f"<{request.pk}.{delivery.pk}@{host()}>",
+        thread=f"<{request.pk}@{host()}>",
         title=_title(event, request),
         headline=headline(event),
         summary=subject_matter(request),
@@ -60,7 +60,8 @@ def _title(event: Event, request: ApprovalRequest) -> str:
     matter = subject_matter(request)
     if event.kind == Kind.UNREACHABLE:
         return f"Nobody can decide: {matter}"
-    again = "" if event.kind == Kind.STAGE_OPENED else "Re: "
+    new = event.kind in (Kind.STAGE_OPENED, Kind.REASSIGNED)
+    again = "" if new else "Re: "
     return f"{again}Approval needed: {matter}"
 
 
@@ -119,5 +120,5 @@ def _moment(at: datetime) -> str:
     return f"{timezone.localtime(at):%d %b %Y, %H:%M %Z}"
 
 
-def _host() -> str:
+def host() -> str:
     return urlsplit(settings.PUBLIC_URL).hostname or "localhost"

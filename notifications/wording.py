@@ -13,6 +13,7 @@ HEADLINES = {
     Kind.STAGE_OPENED: "Approval needed",
     Kind.REMINDED: "Reminder: approval needed",
     Kind.ESCALATED: "Escalated: approval needed",
+    Kind.REASSIGNED: "Passed on: approval needed",
     Kind.SLA_BREACHED: "Still waiting for a decision",
     Kind.HELD: "Still waiting, now without a deadline",
     Kind.UNREACHABLE: "Nobody can decide this",
@@ -21,6 +22,12 @@ HEADLINES = {
     Kind.CHANGES_REQUESTED: "Changes requested",
     Kind.EXPIRED: "Expired",
     Kind.CANCELLED: "Cancelled",
+    Kind.BYPASSED: "Went ahead without approval",
+    Kind.BYPASS_REVIEWED: "Reviewed after break-glass",
+    Kind.FROZEN: "Frozen",
+    Kind.THAWED: "Thawed",
+    Kind.GLASS_BROKEN: "Glass broken",
+    Kind.GLASS_MENDED: "Break-glass is over",
 }
 
 
@@ -56,6 +63,13 @@ def _escalated(data: dict[str, Any]) -> str:
     return f"Nobody decided in time, so {both(data['groups'])} can decide now as well."
 
 
+def _reassigned(data: dict[str, Any]) -> str:
+    return (
+        f"It belongs to {either(data['groups'])}, say those it was with: "
+        f"{line(data['reason'])}"
+    )
+
+
 def _breached(data: dict[str, Any]) -> str:
     return "An agent has waited for an answer longer than it should have to."
 
@@ -72,6 +86,39 @@ def _unreachable(data: dict[str, Any]) -> str:
     )
 
 
+def _bypassed(data: dict[str, Any]) -> str:
+    return (
+        f"{line(data['broken_by'])} broke the glass: {line(data['reason'])} "
+        "If it runs, somebody who would have been asked has to review it."
+    )
+
+
+def _bypass_reviewed(data: dict[str, Any]) -> str:
+    return f"{line(data['verdict']).capitalize()}: {line(data['comment'])}"
+
+
+def _frozen(data: dict[str, Any]) -> str:
+    return (
+        "Nothing of it is submitted or done, whatever was approved before. "
+        f"{line(data['reason'])}"
+    )
+
+
+def _thawed(data: dict[str, Any]) -> str:
+    return f"It goes on at once. {line(data['reason'])}"
+
+
+def _glass_broken(data: dict[str, Any]) -> str:
+    return (
+        "What needs approval goes ahead without it, and is reviewed afterwards. "
+        f"{line(data['reason'])}"
+    )
+
+
+def _glass_mended(data: dict[str, Any]) -> str:
+    return "People are asked again."
+
+
 def _outcome(data: dict[str, Any]) -> str:
     why = data.get("why")
     return f"{line(why[:1].upper() + why[1:])}." if why else ""
@@ -81,9 +128,16 @@ EXPLANATIONS: dict[Kind, Callable[[dict[str, Any]], str]] = {
     Kind.STAGE_OPENED: _opened,
     Kind.REMINDED: _reminded,
     Kind.ESCALATED: _escalated,
+    Kind.REASSIGNED: _reassigned,
     Kind.SLA_BREACHED: _breached,
     Kind.HELD: _held,
     Kind.UNREACHABLE: _unreachable,
+    Kind.BYPASSED: _bypassed,
+    Kind.BYPASS_REVIEWED: _bypass_reviewed,
+    Kind.FROZEN: _frozen,
+    Kind.THAWED: _thawed,
+    Kind.GLASS_BROKEN: _glass_broken,
+    Kind.GLASS_MENDED: _glass_mended,
 }
 
 

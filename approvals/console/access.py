@@ -33,12 +33,19 @@ def may_open(request: HttpRequest) -> bool:
 
 
 def is_asked(user: User) -> bool:
-    """Whether any flow, or any request so far, names one of this person's groups."""
+    """Whether any flow, or any request so far, names one of this person's groups.
+
+    Or whether they have ever been asked to stand in for somebody.
+    """
     asked = Exists(ApprovalRequest.asked.through.objects.filter(group=OuterRef("pk")))
     named = Exists(FlowStage.groups.through.objects.filter(group=OuterRef("pk")))
     further = Exists(FlowStage.escalate_to.through.objects.filter(group=OuterRef("pk")))
-    groups: bool = user.groups.filter(asked | named | further).exists()
-    return groups or RequestUserPermission.objects.filter(user=user).exists()
+    passed_on = Exists(
+        FlowStage.reassign_to.through.objects.filter(group=OuterRef("pk"))
+    )
+    groups: bool = user.groups.filter(asked | named | further | passed_on).exists()
+    own = RequestUserPermission.objects.filter(user=user)
+    return groups or own.exists() or user.stands_in.exists()
 
 
 def sees_everything(user: User) -> bool:

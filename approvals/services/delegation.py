@@ -44,7 +44,8 @@ def delegate(
     locks.exclusive(LOCK)
     person, to = _locked(person, to)
     at = clock.now()
-    starts_at = max(starts_at or at, at)
+    # In whole seconds: what begins at once has begun by every clock that is asked.
+    starts_at = max(starts_at or at, at).replace(microsecond=0)
     if author and author.pk != person.pk:
         _check_author(author, to)
     _check_people(person, to)

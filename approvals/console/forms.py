@@ -17,6 +17,7 @@ from governance.models import Action
 from governance.text_safety import excerpt, visible
 
 LONGEST_PREFILLED = 20_000
+MOST_ROWS = 16
 FIELDS = ("confirmed", "comment", "conditions", "checks", "before", "proposal")
 
 
@@ -59,6 +60,8 @@ class DecisionForm(forms.Form):
         self.time_zone = settings.TIME_ZONE
         self.fields["checks"].widget.attrs["placeholder"] = example(action.params)
         self.prefilled = prefilled(action.params)
+        rows = min(MOST_ROWS, 1 + self.prefilled.count("\n"))
+        self.fields["proposal"].widget.attrs["rows"] = max(4, rows)
         self.initial.setdefault("proposal", self.prefilled)
 
     def clean_comment(self) -> str:

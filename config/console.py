@@ -37,6 +37,7 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
         [
             ("Policies", "rule", "policies_policy"),
             ("Flows", "account_tree", "policies_flow"),
+            ("Calendars", "calendar_month", "policies_calendar"),
             ("Default", "shield", "policies_ruleset"),
             ("Lookbacks", "manage_search", "policies_lookback"),
             ("Risk factors", "speed", "policies_riskfactor"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from policies.admin.calendars import CalendarAdmin
 from policies.admin.catalogue import ActionTypeAdmin, ResourceAdmin
 from policies.admin.flows import FlowAdmin
 from policies.admin.history import ProposedChangeAdmin, RevisionAdmin
@@ -14,6 +15,7 @@ from policies.admin.judging import (
 
 __all__ = [
     "ActionTypeAdmin",
+    "CalendarAdmin",
     "FlowAdmin",
     "LookbackAdmin",
     "PolicyAdmin",

@@ -10,6 +10,8 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 from unfold.admin import StackedInline
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
@@ -18,7 +20,9 @@ from unfold.widgets import (
 
 from governance.console import person
 from governance.errors import Problem
+from policies.admin import chains, picture
 from policies.admin.base import RuleAdmin
+from policies.admin.chains import ChainField
 from policies.admin.forms import DurationField, RuleForm, problems
 from policies.bodies import STAGE, Subject
 from policies.models import Flow, FlowStage
@@ -60,25 +64,26 @@ class StageForm(forms.ModelForm[FlowStage]):
     )
     timeout = DurationField(label="Time to decide", required=False, help_text="E.g. 4h")
     escalate_to = choice_of_groups("Then ask as well")
+    rejections = forms.IntegerField(
+        label="People who must reject to stop it",
+        required=False,
+        initial=1,
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    silence = ChainField(label="On silence, step by step")
+    reassign_to = choice_of_groups("May be passed on to")
 
     class Meta:
         model = FlowStage
-        fields = [
-            "name",
-            "groups",
-            "approvals",
-            "step",
-            "sla",
-            "timeout",
-            "on_timeout",
-            "escalate_to",
-            "auto_approve_max_risk",
-        ]
+        # All of it: what the form left out would be gone when it is saved.
+        fields = list(STAGE)
         labels = {
             "approvals": "People who must approve",
             "on_timeout": "On silence",
             "auto_approve_max_risk": "Approve up to risk",
+            "calendar": "Count working time of",
         }
+        help_texts = {"calendar": "Empty: every hour counts."}
 
     def _get_validation_exclusions(self) -> set[str]:
         """Leave all of the model's checks to the services, which say it in sentences."""
@@ -87,8 +92,10 @@ class StageForm(forms.ModelForm[FlowStage]):
     def raw(self) -> dict[str, Any]:
         """Return the stage as a policy file would write it."""
         found = {name: self.cleaned_data.get(name) for name in STAGE}
-        for name in ("groups", "escalate_to"):
+        for name in ("groups", "escalate_to", "reassign_to"):
             found[name] = [group.name for group in found[name] or []]
+        if calendar := found["calendar"]:
+            found["calendar"] = calendar.name
         return found
 
 
@@ -115,6 +122,12 @@ class Stages(BaseInlineFormSet[FlowStage, Flow, StageForm]):
     def point_out(self, problem: Problem) -> None:
         """Show ``/stages/0/timeout`` at the time-out of the first stage."""
         match problem.path.strip("/").split("/"):
+            case ["stages", index, "silence", step, *_]:
+                detail = chains.at_step(int(step) + 1, problem.detail)
+                self.wanted()[int(index)].add_error("silence", detail)
+            case ["stages", index, "on_timeout"] if problem.code == "unexpected":
+                detail = "Set it back to Reject: the steps say what happens when."
+                self.wanted()[int(index)].add_error("on_timeout", detail)
             case ["stages", index, field, *_] if field in StageForm.base_fields:
                 self.wanted()[int(index)].add_error(field, problem.detail)
             case _:
@@ -131,9 +144,12 @@ class StageInline(StackedInline):  # type: ignore[misc]
     fields = [
         "name",
         ("groups", "approvals"),
-        ("timeout", "sla"),
-        ("on_timeout", "escalate_to"),
-        ("step", "auto_approve_max_risk"),
+        ("timeout", "on_timeout"),
+        ("escalate_to", "auto_approve_max_risk"),
+        "silence",
+        ("sla", "calendar"),
+        ("step", "rejections"),
+        "reassign_to",
     ]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -161,17 +177,33 @@ class FlowAdmin(RuleAdmin):
     list_display = ["name", "course", "position", "version"]
     search_fields = ["name"]
     inlines = [StageInline]
+    change_form_before_template = "admin/policies/flow_now.html"
+
+    class Media:
+        css = {"all": ["policies/flows.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Flow]:
         flows: QuerySet[Flow] = super().get_queryset(request)
-        return flows.prefetch_related("stages__groups", "stages__escalate_to")
+        return flows.prefetch_related(
+            "stages__groups", "stages__escalate_to", "stages__calendar"
+        )
 
     @admin.display(description="stages")
-    def course(self, flow: Flow) -> str:
-        return ", then ".join(
-            f"{stage.approvals} of {' or '.join(g.name for g in stage.groups.all())}"
-            for stage in flow.stages.all()
-        )
+    def course(self, flow: Flow) -> SafeString:
+        shown = {"columns": picture.columns(flow), "compact": True}
+        return render_to_string("admin/policies/flow.html", shown)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        *args: Any,
+        obj: Flow | None = None,
+        **options: Any,
+    ) -> Any:
+        if obj is not None:
+            context["columns"] = picture.columns(obj, counted=True)
+        return super().render_change_form(request, context, *args, obj=obj, **options)
 
     def raw(self, form: Any, formsets: Any) -> dict[str, Any]:
         return {"name": form.instance.name, "stages": formsets[0].raw()}

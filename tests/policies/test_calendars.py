@@ -7,11 +7,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies import calendars
+from policies import calendars, services
+from policies.bodies import Subject
+from policies.models import Calendar as Saved
+from policies.models import Version
 from policies.rules import Calendar
+from tests.pages import browser, root
+from tests.policies.making import flow
+
+PAGE = "/admin/policies/calendar/"
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -191,3 +200,80 @@ def test_it_is_what_counting_minute_by_minute_says(
         )
         assert sum(worked) == span
         assert calendars.is_open(calendar, end - MINUTE)
+
+
+# The page
+
+
+def calendar_form(**given: Any) -> dict[str, Any]:
+    return {
+        "name": "office",
+        "time_zone": "Europe/Berlin",
+        "days": ["mon", "tue", "wed", "thu", "fri"],
+        "hours": "09:00-12:00, 13:00-17:00",
+        "holidays": "2026-12-25\r\n2026-12-26",
+        "note": "",
+        **given,
+    }
+
+
+@pytest.fixture
+def console(db: None) -> Client:
+    return browser(root())
+
+
+def test_a_calendar_is_saved_with_a_version(console: Client) -> None:
+    answer = console.post(f"{PAGE}add/", calendar_form())
+    assert answer.status_code == 302, answer.context["errors"]
+
+    saved = Saved.objects.get()
+    assert saved.hours == ["09:00-12:00", "13:00-17:00"]
+    assert saved.holidays == ["2026-12-25", "2026-12-26"]
+    assert "Mon to Fri" in console.get(PAGE).content.decode()
+    console.post(f"{PAGE}{saved.pk}/change/", calendar_form())
+    assert Version.objects.count() == 1
+
+
+def test_the_page_of_a_calendar_shows_what_is_saved(console: Client) -> None:
+    services.save(Subject.CALENDAR, {"name": "c", "holidays": ["2026-12-25"]})
+    [row] = Saved.objects.all()
+
+    shown = console.get(f"{PAGE}{row.pk}/change/").content.decode()
+    assert "09:00-17:00" in shown
+    assert "2026-12-25</textarea>" in shown
+    assert shown.count("checked") >= 5
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("time_zone", "Berlin", "is no time zone"),
+        ("hours", "17:00-09:00", "must end later"),
+        ("hours", "", "required"),
+        ("days", [], "required"),
+        ("holidays", "Christmas", "Write a day like"),
+        ("name", "Office Hours", "lower-case"),
+    ],
+)
+def test_a_problem_is_shown_at_its_field(
+    console: Client, field: str, value: Any, words: str
+) -> None:
+    answer = console.post(f"{PAGE}add/", calendar_form(**{field: value}))
+
+    assert words in str(answer.context["adminform"].form.errors[field])
+    assert not Saved.objects.exists()
+
+
+def test_a_calendar_in_use_is_not_removed(console: Client) -> None:
+    services.save(Subject.CALENDAR, {"name": "office"})
+    services.save(Subject.FLOW, flow(calendar="office"))
+    [row] = Saved.objects.all()
+
+    answer = console.post(
+        reverse("admin:policies_calendar_remove", args=[row.pk]),
+        {"note": "Gone."},
+        follow=True,
+    )
+
+    assert "still used by flow managers" in answer.content.decode()
+    assert Saved.objects.exists()

@@ -22,6 +22,7 @@ AMOUNT = "params.amount"
 CURRENCY = "params.currency"
 OTHER = "other"
 _MOST_CURRENCIES = 20
+_PATH = re.compile(r"(?:params|context)(?:\.[A-Za-z_][A-Za-z0-9_]*){1,10}")
 _CURRENCY = re.compile(r"[A-Za-z0-9 ._-]{1,12}")
 
 
@@ -37,6 +38,11 @@ def empty(amount: str = AMOUNT) -> dict[str, Any]:
         "reviews": {},
         "latest": [],
     }
+
+
+def is_path(text: str) -> bool:
+    """Whether this says where the money is: ``params.amount``."""
+    return len(text) <= 200 and _PATH.fullmatch(text) is not None
 
 
 class Findings:

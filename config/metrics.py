@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from approvals.judgement import UNEVALUATED
+from approvals.models import BypassReview
 from governance import clock
 from governance.models import Action, JobRun, PendingEvent
 from notifications.models import Delivery
@@ -25,6 +26,7 @@ class Countersign(Collector):
         yield self._actions()
         yield self._overdue()
         yield self._outbox()
+        yield self._reviews()
         yield self._jobs()
 
     def _actions(self) -> GaugeMetricFamily:
@@ -50,6 +52,11 @@ class Countersign(Collector):
             family.add_metric([state], count)
         family.add_metric(["unpublished"], PendingEvent.objects.count())
         return family
+
+    def _reviews(self) -> GaugeMetricFamily:
+        words = "Actions that ran by broken glass and nobody has reviewed yet."
+        waiting = BypassReview.objects.filter(verdict="").count()
+        return GaugeMetricFamily("countersign_bypass_reviews_open", words, waiting)
 
     def _jobs(self) -> GaugeMetricFamily:
         words = "Seconds since a job last ran."

@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from governance.text_safety import visible_line
-from notifications import views
+from notifications import announcements, views
 from notifications.models import EMAIL, IN_APP, Delivery
 from notifications.wording import headline
 
@@ -58,7 +58,10 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="about")
     def about(self, delivery: Delivery) -> str:
-        return visible_line(str(delivery.event.action))
+        event = delivery.event
+        if event.kind in announcements.ANNOUNCED:
+            return announcements.matter(event)
+        return visible_line(str(event.action))
 
     @admin.display(description="message")
     def what(self, delivery: Delivery) -> str:

@@ -19,8 +19,8 @@ from governance import clock, ledger
 from governance.ledger import SYSTEM, Kind
 from governance.models import Event, PendingEvent, User
 from governance.text_safety import visible_line
-from notifications import audience
-from notifications.messages import compose
+from notifications import announcements, audience
+from notifications.messages import compose, host
 from notifications.models import EMAIL, IN_APP, TRANSPORTS, Delivery
 from notifications.transports.base import DeliveryError, Message, Transport
 
@@ -44,6 +44,9 @@ def publish(pending: int) -> bool:
     event = taken.event
     taken.delete()
     request = request_of(event)
+    if event.kind in announcements.ANNOUNCED:
+        _send(event, announcements.hearing(event), event.kind in announcements.LOUD)
+        return True
     if request is None:
         # Nobody was ever asked about it.
         return True
@@ -62,9 +65,17 @@ def request_of(event: Event) -> ApprovalRequest | None:
 
 
 def _tell(event: Event, request: ApprovalRequest) -> None:
+    if event.kind in audience.ASKING and request.broken_glass_id:
+        # It has gone ahead: nobody's answer is wanted any more.
+        return
     people = audience.hearing(event, request)
     if event.kind in audience.ASKING and not people:
         _cry_for_help(event, request)
+    _send(event, people, event.kind not in audience.SETTLING)
+
+
+def _send(event: Event, people: set[User], loud: bool) -> None:
+    """Create what has not been created yet: in the console, and loud by mail, too."""
     known = set(event.deliveries.values_list("person_id", flat=True))
     new = sorted((p for p in people if p.pk not in known), key=lambda p: p.pk)
     if not new:
@@ -72,7 +83,7 @@ def _tell(event: Event, request: ApprovalRequest) -> None:
 
     at = clock.now()
     deliveries = [_in_app(event, person, at) for person in new]
-    if event.kind not in audience.SETTLING:
+    if loud:
         deliveries += [_email(event, person, at) for person in new if person.email]
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
     _record(Kind.NOTIFIED, event, IN_APP, new, at)
@@ -138,12 +149,23 @@ def transport(channel: str) -> Transport:
 def prepare(delivery: Delivery) -> Message | None:
     """Return the message to send, or None when its reader is no longer concerned."""
     event, person = delivery.event, delivery.person
+    if event.kind in announcements.ANNOUNCED:
+        return _announcement(delivery)
     request = request_of(event)
     if request is None or not audience.may_hear(person, event, request):
         return None
     if not person.email:
         raise DeliveryError("This person has no e-mail address.", permanent=True)
     return compose(delivery, request)
+
+
+def _announcement(delivery: Delivery) -> Message | None:
+    person = delivery.person
+    if not person.is_active:
+        return None
+    if not person.email:
+        raise DeliveryError("This person has no e-mail address.", permanent=True)
+    return announcements.compose(delivery, host())
 
 
 @transaction.atomic
@@ -198,6 +220,7 @@ def _record(
         at=at,
         actor=SYSTEM,
         action=event.action,
+        stream="" if event.action else event.stream,
         request=event.data.get("request"),
         about=event.kind,
         event=event.pk,

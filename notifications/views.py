@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from governance import clock
 from governance.models import User
 from governance.text_safety import visible_line
+from notifications import announcements
 from notifications.models import Delivery
 from notifications.wording import explanation, headline
 
@@ -68,6 +69,9 @@ def read(request: HttpRequest) -> HttpResponseRedirect:
 
 def _notice(delivery: Delivery) -> Notice:
     event = delivery.event
+    if event.kind in announcements.ANNOUNCED:
+        matter, address = announcements.matter(event), announcements.address(event)
+        return Notice(delivery, headline(event), matter, explanation(event), address)
     request = event.data["request"]
     return Notice(
         delivery,

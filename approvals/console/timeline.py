@@ -105,6 +105,12 @@ def _reported(who: str, data: dict[str, Any]) -> Told:
     return f"{who} reported: {STATUSES[Status(data['status'])].text.lower()}", ""
 
 
+def _judged_again(who: str, data: dict[str, Any]) -> Told:
+    said = {"ALLOW": "allowed", "BLOCK": "blocked"}.get(data["decision"])
+    came = f"it is {said}" if said else "people are asked anew"
+    return f"{who} had it judged again by the rules of now: {came}", ""
+
+
 def _fixed(text: str) -> Callable[[str, dict[str, Any]], Told]:
     """Say the same every time, but for who did it and at which stage."""
     return lambda who, data: (text.format(who=who, stage=data.get("stage", "")), "")
@@ -113,6 +119,7 @@ def _fixed(text: str) -> Callable[[str, dict[str, Any]], Told]:
 TELLERS: dict[str, Callable[[str, dict[str, Any]], Told]] = {
     Kind.SUBMITTED: _fixed("{who} asked for permission"),
     Kind.REVISED: _fixed("{who} sent a changed version"),
+    Kind.JUDGED_AGAIN: _judged_again,
     Kind.ALLOWED: _fixed("The policies allowed it"),
     Kind.BLOCKED: _fixed("The policies blocked it"),
     Kind.STAGE_OPENED: _opened,
@@ -122,6 +129,14 @@ TELLERS: dict[str, Callable[[str, dict[str, Any]], Told]] = {
     Kind.VIEWED: _fixed("{who} opened it"),
     Kind.VOTED: _voted,
     Kind.APPROVED: _fixed("Approved: the agent may go ahead"),
+    Kind.BYPASSED: lambda who, data: (
+        f"{data['broken_by']} broke the glass: it went ahead without approval",
+        data["reason"],
+    ),
+    Kind.BYPASS_REVIEWED: lambda who, data: (
+        f"{who} reviewed it: {data['verdict']}",
+        data["comment"],
+    ),
     Kind.REJECTED: _fixed("Rejected: the agent may not do it"),
     Kind.CHANGES_REQUESTED: _fixed("Sent back to the agent for changes"),
     Kind.EXPIRED: lambda who, data: (f"Expired: {data.get('why', '')}", ""),
@@ -142,6 +157,7 @@ TELLERS: dict[str, Callable[[str, dict[str, Any]], Told]] = {
 LOOKS: dict[str, tuple[str, str]] = {
     Kind.SUBMITTED: ("smart_toy", "info"),
     Kind.REVISED: ("edit_note", "info"),
+    Kind.JUDGED_AGAIN: ("gavel", "info"),
     Kind.STAGE_OPENED: ("group", "quiet"),
     Kind.STAGE_CLOSED: ("done_all", "good"),
     Kind.NOTIFIED: ("notifications", "quiet"),
@@ -151,6 +167,8 @@ LOOKS: dict[str, tuple[str, str]] = {
     Kind.ALLOWED: ("check", "good"),
     Kind.APPROVED: ("check", "good"),
     Kind.BLOCKED: ("block", "bad"),
+    Kind.BYPASSED: ("emergency_home", "warn"),
+    Kind.BYPASS_REVIEWED: ("fact_check", "info"),
     Kind.REJECTED: ("close", "bad"),
     Kind.CHANGES_REQUESTED: ("undo", "warn"),
     Kind.EXPIRED: ("timer_off", "quiet"),

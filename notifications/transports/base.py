@@ -31,11 +31,15 @@ class Message:
     url: str
     facts: tuple[tuple[str, str], ...]
     why: tuple[str, ...]
-    # What would run, complete, or a sentence that says where to read it.
+    # What would run, complete, or a sentence that says where to read it. Empty for
+    # what is about no request.
     parameters: str
     # The agent's own, which nobody has verified.
     words: str
     context: str
+    # What the link is for, before it and on it.
+    invitation: str = "Read it and decide here (login required):"
+    verb: str = "Open the request"
 
 
 class DeliveryError(Exception):

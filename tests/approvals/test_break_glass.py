@@ -389,7 +389,7 @@ def test_nobody_is_asked_about_what_went_ahead(
     publish_events()
 
     assert told(Kind.STAGE_OPENED) == []
-    assert told(Kind.BYPASSED) == [("alice", "in_app")]
+    assert told(Kind.BYPASSED) == [("alice", "in_app"), ("dora", "in_app")]
     assert not Event.objects.filter(kind=Kind.UNREACHABLE).exists()
 
 

@@ -1,0 +1,89 @@
+"""What is told to everybody concerned, though it is about no request?
+
+Stop buttons and broken glass. Also whoever did it hears of it: a stolen account must
+not go unnoticed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+from django.contrib.auth.models import Group
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from governance.ledger import Kind
+from governance.models import Event, User
+from governance.text_safety import visible_line
+from notifications.models import Delivery
+from notifications.transports.base import Message
+from notifications.wording import explanation, headline
+from policies.models import FlowStage
+
+# Told everywhere people can be reached. Their ends are told in the console only.
+LOUD = frozenset({Kind.FROZEN, Kind.GLASS_BROKEN})
+ANNOUNCED = LOUD | {Kind.THAWED, Kind.GLASS_MENDED}
+
+
+def hearing(event: Event) -> set[User]:
+    """Return administrators, whoever any flow could ask, and whoever did it."""
+    concerned = Q(is_superuser=True) | Q(groups__in=_named_by_flows())
+    if event.actor_kind == "person":
+        concerned |= Q(pk=event.actor_id)
+    return set(User.objects.filter(concerned, is_active=True))
+
+
+def _named_by_flows() -> list[int]:
+    """Return the keys of the groups that flows ask, at first or later."""
+    found: set[int] = set()
+    for field in (FlowStage.groups, FlowStage.escalate_to, FlowStage.reassign_to):
+        found |= set(field.through.objects.values_list("group_id", flat=True))
+    chains = FlowStage.objects.values_list("silence", flat=True)
+    names = {name for chain in chains for step in chain for name in step.get("to", ())}
+    return [*found, *Group.objects.filter(name__in=names).values_list("pk", flat=True)]
+
+
+def matter(event: Event) -> str:
+    """Return in one line what it is about."""
+    data = event.data
+    pattern, agent = data["pattern"], data.get("only_agent")
+    what = "Everything" if pattern == "*" else visible_line(pattern)
+    return f"{what}, of {visible_line(agent)} only" if agent else what
+
+
+def address(event: Event) -> str:
+    """Return the page to look at, which every one of them may open."""
+    if event.kind in (Kind.GLASS_BROKEN, Kind.GLASS_MENDED):
+        return reverse("admin:approvals_breakglass_changelist")
+    return reverse("admin:index")
+
+
+def compose(delivery: Delivery, host: str) -> Message:
+    """Return the message about one event, for one person."""
+    event = delivery.event
+    facts = [("Action", matter(event)), ("Why", visible_line(event.data["reason"]))]
+    if until := event.data.get("ends_at"):
+        facts.append(("Until", _moment(datetime.fromisoformat(until))))
+    return Message(
+        to=delivery.person.email,
+        id=f"<event.{event.pk}.{delivery.pk}@{host}>",
+        thread=f"<event.{event.pk}@{host}>",
+        title=f"{headline(event)}: {matter(event)}",
+        headline=headline(event),
+        summary=matter(event),
+        body=explanation(event),
+        url=f"{settings.PUBLIC_URL}{address(event)}",
+        facts=tuple(facts),
+        why=(),
+        parameters="",
+        words="",
+        context="",
+        invitation="Look at it in the console (login required):",
+        verb="Open the console",
+    )
+
+
+def _moment(at: datetime) -> str:
+    return f"{timezone.localtime(at):%d %b %Y, %H:%M %Z}"

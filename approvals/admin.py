@@ -10,10 +10,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 
 from approvals import conditions, services
-from approvals.console import access, queue, words
+from approvals.console import access, drifting, queue, words
 from approvals.console.bypasses import BypassReviewAdmin
 from approvals.console.forms import DecisionForm
 from approvals.console.glass import BreakGlassAdmin
@@ -65,6 +66,14 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
     ) -> bool:
         return False
 
+    def get_urls(self) -> list[URLPattern]:
+        wrap, name = self.admin_site.admin_view, "approvals_approvalrequest_rejudge"
+        own = [
+            path("rejudge/", wrap(drifting.judge_all_again), name=f"{name}_all"),
+            path("<uuid:object_id>/rejudge/", wrap(drifting.judge_again), name=name),
+        ]
+        return [*own, *super().get_urls()]
+
     # The queue
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[queue.Queue]:
@@ -88,6 +97,8 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         if self.has_view_permission(request):
             context["tabs"] = queue.tabs(request)
             context["empty"] = queue.emptiness(request)
+            context["drift"] = drifting.notice(request)
+            context["on_drift"] = queue.view_of(request).name == drifting.VIEW
         page: TemplateResponse = super().changelist_view(request, context)
         return page
 

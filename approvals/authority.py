@@ -214,7 +214,8 @@ def _sentence(names: Sequence[str]) -> str:
 def settled(course: Course, request: ApprovalRequest) -> Refused | None:
     """Return why nobody can decide it any more."""
     action = course.action
-    if course.request is None or course.request.pk != request.pk:
+    former = request.revision != action.revision
+    if course.request is None or course.request.pk != request.pk or former:
         if request.outcome == ApprovalRequest.Outcome.SUPERSEDED:
             return Changed(
                 "It was judged again by other rules since. Look at that one."

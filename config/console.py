@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.console import access, bypasses
+from approvals.console import access, bypasses, drifting
 from approvals.models import ApprovalRequest, Stage
 from governance import clock
 from governance.console import person
@@ -128,6 +128,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         mine = ApprovalRequest.objects.waiting_for(user).select_related("action__agent")
         context["waiting"] = mine.order_by("action__deadline_at", "pk")[:5]
         context["queue"] = reverse(f"admin:{QUEUE}_changelist")
+        context["drift"] = drifting.notice(request)
     context["figures"] = list(_figures(request, user, context.get("queue", "")))
     return context
 

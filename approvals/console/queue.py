@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.http import HttpRequest, QueryDict
 from unfold.views import ChangeList
 
-from approvals.console import access, standing, words
+from approvals.console import access, drifting, standing, words
 from approvals.course import Course
 from approvals.models import ApprovalRequest, ApprovalRequestQuerySet
 from governance import clock
@@ -35,6 +35,8 @@ class View:
     ordering: tuple[Any, ...] = NEWEST
     counted: bool = False
     empty: tuple[str, str] = ("Nothing here", "")
+    # For a tab that is left out while there is nothing on it: how much there is.
+    occasional: Callable[[HttpRequest], int] | None = None
 
 
 def _mine(user: User) -> ApprovalRequestQuerySet:
@@ -76,6 +78,18 @@ VIEWS = (
         empty=("Nobody else is asked", "Requests that wait for others appear here."),
     ),
     View(
+        drifting.VIEW,
+        "Rules changed",
+        drifting.rows,
+        MOST_URGENT,
+        empty=(
+            "Nothing would be judged differently",
+            "When the rules change, what waits and would be judged differently by now "
+            "appears here.",
+        ),
+        occasional=drifting.count,
+    ),
+    View(
         "decided",
         "Decided by me",
         _decided,
@@ -108,16 +122,20 @@ class Tab:
 
 
 def tabs(request: HttpRequest) -> list[Tab]:
-    user, current = access.person(request), view_of(request)
-    return [
-        Tab(
-            title=_title(view, user),
-            query=f"?{urlencode({VIEW_PARAM: view.name})}",
-            active=view is current,
-            count=view.rows(user).count() if view.counted else None,
-        )
-        for view in VIEWS
-    ]
+    current = view_of(request)
+    found = ((view, _tab(view, request, view is current)) for view in VIEWS)
+    return [t for view, t in found if t.count or t.active or not view.occasional]
+
+
+def _tab(view: View, request: HttpRequest, active: bool) -> Tab:
+    user = access.person(request)
+    count = view.rows(user).count() if view.counted else None
+    return Tab(
+        title=_title(view, user),
+        query=f"?{urlencode({VIEW_PARAM: view.name})}",
+        active=active,
+        count=view.occasional(request) if view.occasional else count,
+    )
 
 
 def _title(view: View, user: User) -> str:

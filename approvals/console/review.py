@@ -14,11 +14,11 @@ from approvals.console import (
     drifting,
     earlier,
     facts,
-    revisions,
     standing,
     timeline,
     words,
 )
+from approvals.console.revisions import Comparison, Succession
 from approvals.course import Course
 from approvals.deciders import deciders, rightful
 from approvals.models import ApprovalRequest, Stage, Vote
@@ -52,10 +52,6 @@ class StageView:
     @property
     def groups(self) -> str:
         return words.listed([group["name"] for group in self.stage.groups], "or")
-
-    @property
-    def silence(self) -> str:
-        return words.silence(self.stage)
 
 
 class Review:
@@ -137,17 +133,17 @@ class Review:
         return found if len(found) > 1 else []
 
     @cached_property
-    def succession(self) -> revisions.Succession:
+    def succession(self) -> Succession:
         """What became of a former revision."""
-        return revisions.Succession(self.request, self.action, self.revisions)
+        return Succession(self.request, self.action, self.revisions)
 
     @cached_property
-    def since(self) -> revisions.Comparison | None:
+    def since(self) -> Comparison | None:
         """What this revision changes about the one before, if there is one."""
         before = self.request.revision - 1
         former = next((r for r in self.revisions if r.revision == before), None)
         by = self._judged.actor_name if self._judged else ""
-        return revisions.Comparison(former, self.request, by) if former else None
+        return Comparison(former, self.request, by) if former else None
 
     @cached_property
     def drift(self) -> drifting.Drift | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.timezone import localtime
 
+from approvals import silence
 from approvals.course import Course
 from approvals.models import ApprovalRequest, Stage, Vote
 from governance.models import Status
@@ -59,8 +61,15 @@ def status_of(course: Course) -> Label:
     """Say where the request stands; an earlier revision keeps its own outcome."""
     request = course.request
     if request and request.revision != course.action.revision:
-        return STATUSES[Status(request.outcome or ApprovalRequest.Outcome.CANCELLED)]
+        return outcome(request)
     return STATUSES[Status(course.action.status)]
+
+
+def outcome(request: ApprovalRequest) -> Label:
+    """Say how one request ended, whatever has become of its action since."""
+    if request.outcome == ApprovalRequest.Outcome.SUPERSEDED:
+        return Label("Judged again")
+    return STATUSES[Status(request.outcome or ApprovalRequest.Outcome.CANCELLED)]
 
 
 def time_left(course: Course, at: datetime) -> Label | None:
@@ -109,24 +118,37 @@ def listed(names: list[str], last: str = "and") -> str:
     return f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
-def silence(stage: Stage) -> str:
-    """Say what happens when nobody decides at this stage."""
-    step = stage.next_step()
-    if step is None or step["do"] == "hold":
-        return "It goes on waiting until somebody decides."
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What silence will do, and when. ``at`` is None for what has no moment."""
+
+    text: str
+    at: datetime | None
+
+
+def ahead(stage: Stage) -> list[Ahead]:
+    """Say everything that happens at this stage while nobody decides, in order."""
+    steps = [Ahead(_silent(step), silence.moment(step)) for step in stage.steps_left()]
+    return steps or [Ahead("It goes on waiting until somebody decides.", None)]
+
+
+def _silent(step: dict[str, Any]) -> str:
     match step["do"]:
+        case "remind":
+            return "Whoever has not answered is reminded."
         case "escalate":
             further = [group["name"] for group in step["groups"]]
-            return f"{listed(further)} will be asked as well."
+            return f"{listed(further) or 'Nobody else'} will be asked as well."
+        case "hold":
+            return "It goes on waiting, without a deadline."
         case "approve":
-            limit = step["max_risk"]
-            return f"It is approved by itself if its risk is at most {limit}."
+            return f"It is approved by itself if its risk is at most {step['max_risk']}."
         case _:
             return "It expires, and the agent may not do it."
 
 
 def progress(course: Course) -> str:
-    """Say what is still needed: ``1 of 2, waiting for Finance``."""
+    """Say how far it is and who is still needed: ``1 of 2, waiting for Finance``."""
     got, needed = course.progress()
     waiting = listed([stage.name for stage in course.open_stages()])
     return f"{got} of {needed}" + (f", waiting for {waiting}" if waiting else "")

@@ -9,13 +9,14 @@ from unittest.mock import patch
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
 from governance import clock
 from governance.models import Action, Agent, Status
 from policies import bodies, lookbacks, rulesets, tallies
 from policies.bodies import Subject
-from policies.models import LookbackEntry
+from policies.models import Decision, LookbackEntry
 from policies.rules import AgentFacts, Facts, History, Lookback
 from tests.policies.making import lookback, make_action, make_lookback
 
@@ -242,6 +243,147 @@ def test_rebuilding_follows_the_patterns(
     make_lookback(actions=patterns)
 
     assert LookbackEntry.objects.count() == found
+
+
+ASKED = {
+    "by_customer": {"sum": "params.amount", "distinct": "params.iban"},
+    "by_both": {"key": "agent.name, params.customer_id", "distinct": "params.iban"},
+    "everybody": {"key": "", "sum": "params.amount", "decision": "ALLOW"},
+    "today": {"window": "day", "sum": "params.amount", "time_zone": "Asia/Tokyo"},
+    "this_year": {"window": "year", "distinct": "params.iban", "decision": "BLOCK"},
+}
+
+
+def test_the_database_counts_as_the_plain_reckoning_does(agent: Agent) -> None:
+    asked = [rule(name=name, **values) for name, values in ASKED.items()]
+    for name, values in ASKED.items():
+        make_lookback(name=name, **values)
+    actions = [
+        record(
+            agent if number % 3 else _other(),
+            *asked,
+            age=timedelta(hours=7 * number),
+            status=list(Status)[number % len(Status)],
+            decision=list(Decision)[number % 3],
+            customer_id=f"C-{number % 2}",
+            amount=number / 10,
+            iban=f"DE{number % 4}",
+        )
+        for number in range(40)
+    ]
+    at = clock.now()
+
+    for who in ("C-0", "C-1"):
+        mine = facts(customer_id=who)
+        found = lookbacks.history(asked, mine, at)
+        assert found == {b.name: plainly(b, actions, mine, at) for b in asked}
+    before = lookbacks.history(asked, facts(customer_id="C-1"), at)
+    for each in asked:
+        lookbacks.rebuild(each, at)
+    assert lookbacks.history(asked, facts(customer_id="C-1"), at) == before
+
+
+def _other() -> Agent:
+    return Agent.objects.get_or_create(name="another-bot")[0]
+
+
+def plainly(
+    asked: Lookback, actions: list[Action], mine: Facts, at: datetime
+) -> History:
+    counted = [
+        entry
+        for action in actions
+        if lookbacks.counts(action.status)
+        and tallies.concerns(asked, action.decision)
+        and action.created_at >= tallies.begins(asked, at)
+        and (entry := tallies.entry_of(asked, lookbacks.facts_of(action)))
+    ]
+    key = tallies.key_of(asked, mine)
+    return tallies.history_of(asked, [e for e in counted if e.key == key])
+
+
+def test_distinct_needs_all_values(agent: Agent) -> None:
+    make_lookback(distinct="params.iban")
+    distinct = rule(distinct="params.iban")
+    assert history(distinct) == History(0, None, 0)
+
+    record(agent, distinct, iban="DE1")
+    record(agent, distinct, iban="DE1")
+    assert history(distinct) == History(2, None, 1)
+
+    record(agent, distinct, iban=None)
+    assert history(distinct) == History(3, None, None)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"window": "day"}, {"distinct": "params.iban"}, {"key": "agent.name"}]
+)
+def test_a_changed_lookback_counts_anew(agent: Agent, changed: dict[str, str]) -> None:
+    make_lookback()
+    record(agent, rule(), amount=20, iban="DE1")
+    record(agent, rule(), amount=20, iban="DE1", age=timedelta(days=3))
+
+    make_lookback(**changed)
+
+    found = history(rule(**changed))
+    assert found == lookbacks.history([rule(**changed)], facts(), clock.now())[NAME]
+    assert found.count == (1 if "window" in changed else 2)
+    assert found.distinct == (1 if "distinct" in changed else None)
+
+
+def test_very_many_lookbacks_are_still_answered(agent: Agent) -> None:
+    many = [rule(name=f"b{number}", distinct="params.iban") for number in range(300)]
+
+    found = lookbacks.history(many, facts(), clock.now())
+
+    assert set(found.values()) == {History(0, None, 0)}
+    assert len(found) == 300
+
+
+@pytest.mark.skipif(
+    "connection.vendor != 'postgresql'", reason="PostgreSQL explains its plans."
+)
+def test_the_index_answers_also_for_several_lookbacks(agent: Agent) -> None:
+    for name in ("one", "other"):
+        make_lookback(name=name, sum="params.amount", distinct="params.iban")
+    asked = [
+        rule(name=n, sum="params.amount", distinct="params.iban")
+        for n in ("one", "other")
+    ]
+    _fill(record(agent, *asked, amount=1, iban="DE1"), 50_000)
+
+    at = clock.now()
+    with CaptureQueriesContext(connection) as queries:
+        found = lookbacks.history(asked, facts(), at)
+
+    assert found["one"] == found["other"] == History(1, 1.0, 1)
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (COSTS OFF) " + queries.captured_queries[0]["sql"])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    assert plan.count("lookback_window") == 4, plan
+    assert "Seq Scan on policies_lookbackentry" not in plan, plan
+
+
+def _fill(action: Action, entries: int) -> None:
+    """Add that many entries of other customers to each lookback."""
+    statement = """
+        WITH actions AS (
+            INSERT INTO governance_action
+            SELECT (a).* FROM (
+                SELECT jsonb_populate_record(
+                    a, jsonb_build_object('id', gen_random_uuid())
+                ) AS a
+                FROM governance_action AS a, generate_series(1, %s)
+            ) AS copies
+            RETURNING id
+        ), numbered AS (SELECT id, row_number() OVER () AS number FROM actions)
+        INSERT INTO policies_lookbackentry (lookback_id, key, action_id, amount, at)
+        SELECT b.id, 'C-' || 1000 + number %% 5000, n.id, number %% 97, now()
+        FROM numbered AS n, policies_lookback AS b
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [entries])
+        cursor.execute("ANALYZE policies_lookbackentry, governance_action")
 
 
 def submit(asked: Lookback, customers: list[str], meeting_point: Barrier) -> list[int]:

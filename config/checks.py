@@ -17,9 +17,10 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connection
 from redis import Redis, RedisError
 
+from approvals.models import BypassReview
 from config import health
 from governance import clock, guards, queue
-from governance.models import Agent, JobRun
+from governance.models import Agent, Freeze, JobRun
 from policies import rows
 from policies.models import Policy, RuleSet
 
@@ -29,6 +30,7 @@ LOCAL = {"localhost", "127.0.0.1", "::1"}
 SQLITE = "django.db.backends.sqlite3"
 MAX_SKEW = timedelta(seconds=2)
 MAX_SILENCE = timedelta(minutes=1)
+A_DAY = timedelta(days=1)
 
 
 def debug() -> Iterator[CheckMessage]:
@@ -219,6 +221,27 @@ def rules() -> Iterator[CheckMessage]:
         )
 
 
+def freezes() -> Iterator[CheckMessage]:
+    """Nothing has been frozen for long"""
+    for frozen in Freeze.objects.active().filter(frozen_at__lt=clock.now() - A_DAY):
+        yield Warning(
+            f"{frozen.pattern} is frozen since {frozen.frozen_at:%Y-%m-%d %H:%M} UTC.",
+            hint="Thaw it, or let a BLOCK policy say what is forbidden for good.",
+            id="countersign.W016",
+        )
+
+
+def bypasses() -> Iterator[CheckMessage]:
+    """What ran by broken glass is reviewed"""
+    late = BypassReview.objects.filter(opened_at__lt=clock.now() - 7 * A_DAY)
+    if count := late.filter(verdict="").count():
+        yield Warning(
+            f"{count} reviews after break-glass are open for longer than a week.",
+            hint="Somebody who would have been asked has to say whether it was right.",
+            id="countersign.W017",
+        )
+
+
 OF_SETTINGS: list[Check] = [debug, secret_key, hosts, public_url, mail, worker_setting]
 OF_DATABASE: list[Check] = [
     sqlite,
@@ -229,6 +252,8 @@ OF_DATABASE: list[Check] = [
     stages,
     owners,
     rules,
+    freezes,
+    bypasses,
 ]
 OF_BROKER: list[Check] = [broker]
 

@@ -84,7 +84,7 @@ def _check_length(for_: timedelta) -> None:
     most = settings.BREAK_GLASS_MAX
     if not timedelta(0) < for_ <= most:
         minutes = int(most.total_seconds() // 60)
-        raise Invalid(f"Choose a time of up to {minutes} minutes.", code="out_of_range")
+        raise Invalid(f"Choose a time of up to {minutes} minutes.", code="glass_time")
 
 
 def _check_right(person: User) -> None:

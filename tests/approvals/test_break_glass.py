@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.core import mail
 from django.db import connection
+from django.test import Client
 
 from approvals import judgement, services, stops
 from approvals.errors import Changed, NotAllowed, NotOpen
@@ -472,6 +473,14 @@ def test_reviews_are_listed_and_given(dora: User, agent: Agent, alice: User) -> 
     assert review.verdict == "unjustified"
     assert client.get(page).status_code == 200
     assert "To review after break-glass" not in client.get("/admin/").content.decode()
+
+
+def test_what_is_not_reviewed_is_counted(dora: User, agent: Agent) -> None:
+    broken(dora)
+    ran(agent)
+
+    counted = Client().get("/metrics").content.decode()
+    assert "countersign_bypass_reviews_open 1.0" in counted
 
 
 def test_who_may_not_review_sees_why(dora: User, agent: Agent, charlie: User) -> None:

@@ -15,11 +15,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from approvals.models import BypassReview
 from config import checks
-from governance import clock, guards, queue, triggers
+from governance import clock, freezes, guards, queue, triggers
 from governance.models import Agent, Event, JobRun, User
 from policies import services as rules
 from policies.bodies import Subject
+from tests.approvals.factories import make_request
 
 
 def ids(check: checks.Check) -> list[str | None]:
@@ -287,3 +289,20 @@ def manage(env: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[
         text=True,
         check=False,
     )
+
+
+def test_it_notices_what_stays_frozen(db: None) -> None:
+    freezes.freeze("refund.*", reason="Refunds are paid twice.")
+    assert ids(checks.freezes) == []
+
+    with clock.shifted(timedelta(days=1, seconds=1)):
+        assert ids(checks.freezes) == ["countersign.W016"]
+
+
+def test_it_notices_what_nobody_reviews(agent: Agent, refund_rules: None) -> None:
+    refund = make_request(agent)
+    BypassReview.objects.create(request=refund, opened_at=clock.now())
+    assert ids(checks.bypasses) == []
+
+    with clock.shifted(timedelta(days=7, seconds=1)):
+        assert ids(checks.bypasses) == ["countersign.W017"]

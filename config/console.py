@@ -43,6 +43,7 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Risk factors", "speed", "policies_riskfactor"),
             ("Action types", "category", "governance_actiontype"),
             ("Resources", "inventory_2", "governance_resource"),
+            ("Try rules", "science", "policies_backtest"),
             ("Proposed changes", "rule_settings", "policies_proposedchange"),
             ("History", "history_edu", "policies_revision"),
         ],

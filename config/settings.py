@@ -262,6 +262,7 @@ JOBS: dict[str, float] = {
     "approvals.jobs.check_drift": 3,
     "notifications.jobs.publish_events": 1,
     "notifications.jobs.send_due": 2,
+    "policies.jobs.run_backtests": 2,
     "governance.queue.heartbeat": 3,
 }
 Q_CLUSTER: dict[str, Any] = {

@@ -12,9 +12,11 @@ from policies.admin.judging import (
     RiskFactorAdmin,
     RuleSetAdmin,
 )
+from policies.admin.trying import BacktestAdmin
 
 __all__ = [
     "ActionTypeAdmin",
+    "BacktestAdmin",
     "CalendarAdmin",
     "FlowAdmin",
     "LookbackAdmin",

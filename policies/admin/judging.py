@@ -25,6 +25,7 @@ from policies.admin.forms import (
     PatternsField,
     RuleForm,
 )
+from policies.admin.tried import Tried
 from policies.bodies import Subject
 from policies.models import Decision, Lookback, Policy, RiskFactor, RuleSet
 
@@ -123,7 +124,7 @@ def condition(rule: Policy | RiskFactor) -> SafeString:
     )
 
 
-class Patterned(RuleAdmin):
+class Patterned(Tried):
     @admin.display(description="actions")
     def patterns(self, rule: Any) -> str:
         return ", ".join(rule.actions)
@@ -136,6 +137,7 @@ class Patterned(RuleAdmin):
 @admin.register(Policy)
 class PolicyAdmin(Patterned):
     form = PolicyForm
+    change_form_after_template = "admin/policies/policy_after.html"
     list_display = [
         "name",
         "verdict",

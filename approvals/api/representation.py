@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from approvals.console import words
 from approvals.course import Course
 from approvals.models import Stage, Vote
 
@@ -43,6 +44,7 @@ def _approval(course: Course) -> dict[str, Any] | None:
     comments = [vote.comment for vote in course.votes if vote.comment]
     return {
         "deadline_at": moment(course.action.deadline_at),
+        "progress": words.progress(course),
         "stages": [_stage(course, stage) for stage in course.stages],
         "decisions": [_decision(vote) for vote in course.votes],
         "conditions": course.conditions(),
@@ -66,7 +68,16 @@ def _stage(course: Course, stage: Stage) -> dict[str, Any]:
         "needed": stage.needed,
         "approved": len(course.approvers(stage)),
         "status": stage.state,
+        **_rejections(course, stage),
     }
+
+
+def _rejections(course: Course, stage: Stage) -> dict[str, int]:
+    """Say how many reject it, and must, where one does not stop it."""
+    if stage.rejections == 1:
+        return {}
+    rejected = len(course.rejections(stage))
+    return {"rejections": stage.rejections, "rejected": rejected}
 
 
 def _decision(vote: Vote) -> dict[str, Any]:

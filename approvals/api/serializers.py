@@ -67,6 +67,8 @@ class StageSerializer(serializers.Serializer[Any]):
     groups = serializers.ListField(child=serializers.CharField())
     needed = serializers.IntegerField()
     approved = serializers.IntegerField()
+    rejections = serializers.IntegerField(required=False)
+    rejected = serializers.IntegerField(required=False)
     status = serializers.ChoiceField(choices=["waiting", "open", "approved", "closed"])
 
 
@@ -88,6 +90,7 @@ class DecisionSerializer(serializers.Serializer[Any]):
 
 class ApprovalSerializer(serializers.Serializer[Any]):
     deadline_at = serializers.DateTimeField(allow_null=True)
+    progress = serializers.CharField()
     stages = StageSerializer(many=True)
     decisions = DecisionSerializer(many=True)
     conditions = serializers.ListField(child=serializers.CharField())

@@ -142,7 +142,9 @@ def _silent(step: dict[str, Any]) -> str:
         case "hold":
             return "It goes on waiting, without a deadline."
         case "approve":
-            return f"It is approved by itself if its risk is at most {step['max_risk']}."
+            return (
+                f"It is approved by itself if its risk is at most {step['max_risk']}."
+            )
         case _:
             return "It expires, and the agent may not do it."
 
@@ -150,5 +152,7 @@ def _silent(step: dict[str, Any]) -> str:
 def progress(course: Course) -> str:
     """Say how far it is and who is still needed: ``1 of 2, waiting for Finance``."""
     got, needed = course.progress()
+    if not needed:
+        return "Approved by silence"
     waiting = listed([stage.name for stage in course.open_stages()])
     return f"{got} of {needed}" + (f", waiting for {waiting}" if waiting else "")

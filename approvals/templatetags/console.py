@@ -9,7 +9,9 @@ from typing import Any
 from django.template import Library
 from django.utils.safestring import SafeString
 
-from approvals.console import changes, facts
+from approvals.console import changes, facts, words
+from approvals.course import Course
+from approvals.models import Stage
 
 register = Library()
 
@@ -38,6 +40,24 @@ def instead_of(
 def told(fact: facts.Fact) -> SafeString:
     """Show one value, be it empty."""
     return facts.reveal(fact.text or fact.kind)
+
+
+@register.filter
+def progress(course: Course) -> str:
+    """How far it is, and who is still needed."""
+    return words.progress(course)
+
+
+@register.filter
+def rejected(course: Course, stage: Stage) -> int:
+    """How many people have rejected at this stage, where it takes several."""
+    return len(course.rejections(stage))
+
+
+@register.filter
+def ahead(stage: Stage) -> list[words.Ahead]:
+    """What silence will do at this stage, and when."""
+    return words.ahead(stage)
 
 
 @register.filter

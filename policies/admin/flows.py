@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import Group
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
@@ -198,10 +198,10 @@ class FlowAdmin(RuleAdmin):
         request: HttpRequest,
         context: dict[str, Any],
         *args: Any,
-        obj: Flow | None = None,
+        obj: Model | None = None,
         **options: Any,
     ) -> Any:
-        if obj is not None:
+        if isinstance(obj, Flow):
             context["columns"] = picture.columns(obj, counted=True)
         return super().render_change_form(request, context, *args, obj=obj, **options)
 

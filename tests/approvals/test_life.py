@@ -1,0 +1,321 @@
+"""Whatever people, agents and the clock do, and in whatever order: it goes as told.
+
+A machine takes random steps and compares every answer with ``model.py``. Set
+``LIFE_STEPS`` for more than the usual number; they are other steps every time then.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.db import transaction
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from approvals import services
+from approvals.jobs import settle_due
+from approvals.models import ApprovalRequest, Vote
+from approvals.services import Proposal, storage
+from governance import clock, freezes
+from governance.errors import Refused
+from governance.models import Action, Agent, Freeze, Status, User
+from governance.services import create_agent
+from policies import services as rules
+from policies.bodies import Subject
+from tests.approvals.model import APPROVES_ITSELF, FLOWS, GRANT, KINDS, Life, World
+from tests.cast import make_user
+
+SHARDS = 4
+STEPS = 50
+# With ``LIFE_SHRINK=1`` a failure is told in as few steps as can be found.
+SHRINK = (Phase.shrink,) if "LIFE_SHRINK" in os.environ else ()
+PHASES = (Phase.generate, *SHRINK)
+TOTAL = int(os.environ.get("LIFE_STEPS", "20000"))
+PEOPLE = ("alice", "bob", "carol", "dave", "erin")
+OWNER = "erin"
+GROUPS = {
+    "managers": {"alice", "bob", "erin"},
+    "finance": {"bob", "carol"},
+    "chiefs": {"dave"},
+}
+people, groups = st.sampled_from(PEOPLE), st.sampled_from(sorted(GROUPS))
+verdicts = st.sampled_from(["approve", "approve", "reject", "request_changes"])
+
+
+def answer(act: Callable[[], Any]) -> str:
+    try:
+        act()
+    except Refused as refusal:
+        return refusal.code
+    return ""
+
+
+class Lives(RuleBasedStateMachine):
+    users: ClassVar[dict[str, User]]
+    agent: ClassVar[Agent]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stack = ExitStack()
+        self.savepoint = transaction.savepoint()
+        self.now = 0
+        self.world = World(OWNER, {name: set(who) for name, who in GROUPS.items()})
+        self.lives: list[tuple[Life, Any]] = []
+        self.delegations: dict[str, Any] = {}
+
+    def teardown(self) -> None:
+        transaction.savepoint_rollback(self.savepoint)
+        self.stack.close()
+
+    @initialize(kind=st.sampled_from(KINDS))
+    def begin(self, kind: str) -> None:
+        self.submit(kind, None)
+
+    @rule(kind=st.sampled_from(KINDS), patience=st.sampled_from([None, None, 150]))
+    def submit(self, kind: str, patience: int | None) -> None:
+        seconds = patience * 60 if patience else None
+        proposal = Proposal(kind, {"amount": 1}, expires_in=seconds)
+        if kind in self.world.frozen:
+            assert answer(lambda: services.submit(self.agent, proposal)) == "frozen"
+            return
+        course, _ = services.submit(self.agent, proposal)
+        life = Life(self.world, kind, self.now, patience)
+        self.lives.append((life, course.action.pk))
+
+    def pick(self, which: int) -> tuple[Life, Any]:
+        """Mostly one of the latest: old ones have ended long ago."""
+        return self.lives[-1 - which % min(len(self.lives), 3)]
+
+    # What people do
+
+    @rule(which=st.integers(0, 2), person=people, verdict=verdicts)
+    def decide(self, which: int, person: str, verdict: str) -> None:
+        life, pk = self.pick(which)
+        request = (
+            ApprovalRequest.objects.filter(action=pk).order_by("-revision").first()
+        )
+        if request is None or not life.stages:
+            return
+        said = answer(
+            lambda: services.decide(
+                request,
+                self.users[person],
+                Vote.Verdict(verdict),
+                digest=request.digest,
+            )
+        )
+        assert said == life.decide(person, verdict, self.now)
+        self.compare(life, pk)
+
+    @rule(which=st.integers(0, 2))
+    def rejudge(self, which: int) -> None:
+        life, pk = self.pick(which)
+        request = (
+            ApprovalRequest.objects.filter(action=pk).order_by("-revision").first()
+        )
+        if request is None:
+            return
+        said = answer(lambda: services.rejudge(request, self.users["dave"]))
+        assert said == life.rejudge(self.now)
+        self.compare(life, pk)
+
+    @rule(person=people, group=groups)
+    def join_or_leave(self, person: str, group: str) -> None:
+        members = self.world.groups[group]
+        members ^= {person}
+        row = Group.objects.get(name=group)
+        row.user_set.set(self.users[name] for name in members)
+
+    @rule(person=people, to=people)
+    def delegate(self, person: str, to: str) -> None:
+        mine = self.world.stand_ins
+        refused = person in mine or person == to or self.world.loops(person, to)
+        ends_at = clock.now() + timedelta(days=80)
+        made: list[Any] = []
+        said = answer(
+            lambda: made.append(
+                services.delegate(self.users[person], self.users[to], ends_at=ends_at)
+            )
+        )
+        assert bool(said) == refused, said
+        if made:
+            mine[person] = to
+            self.delegations[person] = made[0]
+
+    @precondition(lambda self: self.delegations)
+    @rule()
+    def take_back(self) -> None:
+        person, delegation = self.delegations.popitem()
+        services.end_delegation(delegation)
+        del self.world.stand_ins[person]
+
+    @rule(kind=st.sampled_from(KINDS))
+    def freeze_or_thaw(self, kind: str) -> None:
+        if kind in self.world.frozen:
+            frozen = Freeze.objects.active().get(pattern=kind)
+            freezes.thaw(frozen, reason="It is over.")
+        else:
+            freezes.freeze(kind, reason="Something is wrong.")
+        self.world.frozen ^= {kind}
+
+    # What the agent does
+
+    @rule(which=st.integers(0, 2))
+    def cancel(self, which: int) -> None:
+        life, pk = self.pick(which)
+        said = answer(lambda: services.cancel(pk, self.agent))
+        assert said == life.cancel(self.now)
+        self.compare(life, pk)
+
+    @rule(which=st.integers(0, 2), amount=st.integers(1, 3))
+    def revise(self, which: int, amount: int) -> None:
+        life, pk = self.pick(which)
+        sent = {"params": {"amount": amount}}
+        said = answer(lambda: services.revise(pk, self.agent, sent))
+        assert said == life.revise(self.now)
+        self.compare(life, pk)
+
+    @rule(which=st.integers(0, 2), same=st.sampled_from([True, True, False]))
+    def consume(self, which: int, same: bool) -> None:
+        life, pk = self.pick(which)
+        digest = Action.objects.get(pk=pk).digest if same else "sha256:" + "0" * 64
+        said = answer(lambda: services.consume(pk, self.agent, digest))
+        assert said == life.consume(self.now, same=same)
+        self.compare(life, pk)
+
+    @rule(which=st.integers(0, 2), outcome=st.sampled_from(["succeeded", "unknown"]))
+    def report(self, which: int, outcome: str) -> None:
+        life, pk = self.pick(which)
+        said = answer(lambda: services.report(pk, self.agent, Status(outcome)))
+        life.lapse(self.now)
+        assert said == life.report(outcome, self.now)
+        self.compare(life, pk)
+
+    # What the clock does
+
+    @rule(hours=st.sampled_from([1, 1, 2, 3]))
+    def wait(self, hours: int) -> None:
+        # Every deadline lies at half past: what the test itself takes makes no difference.
+        self.now += 60 * hours
+        self.stack.enter_context(clock.shifted(timedelta(hours=hours)))
+
+    @rule()
+    def sweep(self) -> None:
+        settle_due()
+        stored = dict(Action.objects.values_list("pk", "status"))
+        for life, pk in self.lives:
+            life.lapse(self.now)
+            assert stored[pk] == life.status
+
+    # What always holds
+
+    @invariant()
+    def a_reader_sees_what_the_model_says(self) -> None:
+        for life, pk in self.lives[-1:]:
+            self.compare(life, pk)
+
+    def compare(self, life: Life, pk: Any) -> None:
+        life.lapse(self.now)
+        course = storage.read(pk)
+        course.lapse(clock.now())
+        assert course.action.status == life.status
+        assert course.action.revision == life.revision
+        assert (course.action.consumed_at is not None) == life.spent
+        if life.stages:
+            assert [s.state for s in course.stages] == [s.state for s in life.stages]
+
+
+@pytest.fixture
+def world(db: None) -> None:
+    """Everybody and all rules, made once: each run takes back what it did."""
+    for name in GROUPS:
+        Group.objects.create(name=name)
+    Lives.users = {name: make_user(name) for name in PEOPLE}
+    for name, members in GROUPS.items():
+        for person in members:
+            Lives.users[person].groups.add(Group.objects.get(name=name))
+    rejudge = Permission.objects.get(codename="rejudge_approvalrequest")
+    Lives.users["dave"].user_permissions.add(rejudge)
+    Lives.agent = create_agent("pay-bot", owner=Lives.users[OWNER])
+    for kind in KINDS:
+        _make_rules(kind)
+
+
+def _make_rules(kind: str) -> None:
+    name = kind.replace(".", "-")
+    risk = 10 if kind in APPROVES_ITSELF else 50
+    body = {"name": kind, "base_risk": risk, "grant": f"{GRANT}m"}
+    rules.save(Subject.ACTION_TYPE, body)
+    if kind in FLOWS:
+        stages = [_stage(*terms) for terms in FLOWS[kind]]
+        rules.save(Subject.FLOW, {"name": name, "stages": stages})
+    decisions = {"pay.free": "ALLOW", "pay.never": "BLOCK"}
+    policy = {
+        "name": name,
+        "actions": [kind],
+        "decision": decisions.get(kind, "REQUIRE_APPROVAL"),
+        **({"flow": name} if kind in FLOWS else {}),
+    }
+    rules.save(Subject.POLICY, policy)
+
+
+def _stage(
+    step: int,
+    groups: tuple[str, ...],
+    approvals: int,
+    rejections: int,
+    silence: tuple[tuple[int, str, str], ...],
+) -> dict[str, Any]:
+    return {
+        "name": groups[0],
+        "step": step,
+        "groups": list(groups),
+        "approvals": approvals,
+        "rejections": rejections,
+        **({"silence": [_silence(*each) for each in silence]} if silence else HOLD),
+    }
+
+
+HOLD = {"on_timeout": "hold"}
+
+
+def _silence(minutes: int, do: str, to: str) -> dict[str, Any]:
+    step: dict[str, Any] = {"after": f"{minutes}m", "do": do}
+    if do == "escalate":
+        step["to"] = [to]
+    if do == "approve":
+        step["max_risk"] = 20
+    return step
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_every_life_goes_as_told(world: None, shard: int) -> None:
+    lives = type(f"Lives{shard}", (Lives,), {})
+
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        lives,
+        settings=settings(
+            max_examples=max(1, TOTAL // SHARDS // STEPS),
+            stateful_step_count=STEPS,
+            derandomize="LIFE_STEPS" not in os.environ,
+            deadline=None,
+            database=None,
+            # Shortening a failure takes many times as long as finding it.
+            phases=PHASES,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

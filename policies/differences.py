@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from policies.compiled import Clause, CompiledRules
+from policies.compiled import Clause, CompiledRules, conditions
 from policies.drafts import Draft
 from policies.engine import Verdict
 from policies.rules import Facts, Lookback, Policy
@@ -36,7 +36,7 @@ class Difference:
 
     def has_a_say(self, rules: CompiledRules, facts: Facts, risk: int) -> bool:
         """Whether a policy that the draft brings matches, or cannot be evaluated."""
-        calendars = rules.calendars_at(facts.action, facts.now)
+        calendars = rules.calendars_at(facts.now, conditions(self.new))
         try:
             known = ground(facts, rules.sensitivity(facts.resource), calendars).at(risk)
             return any(clause.holds(known) for _, clause in self.new)

@@ -23,7 +23,7 @@ from governance import services as governance
 from governance.errors import Invalid, Refused
 from governance.keys import Suspended
 from governance.ledger import Kind
-from governance.models import Action, Agent, Event, User
+from governance.models import Action, Agent, Event, Freeze, User
 from notifications.jobs import publish_events, send_due
 from notifications.models import Delivery
 from policies import services as rules
@@ -173,7 +173,7 @@ def test_what_is_stopped_stays_stopped(dora: User, api: AgentClient) -> None:
     freezes.freeze("refund.*", reason="Refunds are paid twice.")
     assert api.submit(75)["code"] == "frozen"
 
-    freezes.thaw(freezes.Freeze.objects.get(), reason="Mended.")
+    freezes.thaw(Freeze.objects.get(), reason="Mended.")
     rules.save(Subject.POLICY, body)
     assert api.submit(75)["status"] == "blocked"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event as Signal
 from typing import Any
 
@@ -268,8 +269,7 @@ def test_nothing_is_spent_after_freezing_has_returned(
 
     monkeypatch.setattr(judgement, "blocked_now", slowly)
     calls: list[Callable[[], Any]] = [
-        lambda action=action: services.consume(action.pk, agent, action.digest)
-        for action in actions
+        partial(services.consume, action.pk, agent, action.digest) for action in actions
     ]
     with ThreadPoolExecutor(len(calls) + 1) as pool:
         outcomes = list(pool.map(run, [*calls, stop]))

@@ -48,7 +48,8 @@ class World:
 
     def seats(self, person: str) -> list[str]:
         """Whose right a person may use: their own, then the nearest, by name."""
-        found, latest = {person: (person,)}, [person]
+        found: dict[str, tuple[str, ...]] = {person: (person,)}
+        latest = [person]
         while latest:
             ways = {
                 holder: (*found[to], holder)
@@ -169,6 +170,10 @@ class Life:
         self.votes.append((person, seat, verdict, index))
         self._follow(verdict, index, now)
         return ""
+
+    def may(self, person: str) -> bool:
+        used = {name for vote in self.votes for name in vote[:2]}
+        return person not in used and self._place(person, used) is not None
 
     def _place(self, person: str, used: set[str]) -> tuple[str, int] | None:
         """The first right that is of use, where the fewest others could help."""

@@ -173,7 +173,17 @@ class Life:
 
     def may(self, person: str) -> bool:
         used = {name for vote in self.votes for name in vote[:2]}
-        return person not in used and self._place(person, used) is not None
+        mine = person not in used and person != self.world.owner
+        return mine and self._place(person, used) is not None
+
+    def own_rights(self) -> set[str]:
+        """Who may without standing in for anybody, and before silence asked them."""
+        asked = {name for terms in FLOWS[self.kind] for name in terms[1]}
+        return set().union(*(self.world.groups[name] for name in asked))
+
+    def next_mark(self) -> int | None:
+        mark = self._mark()
+        return mark[0] if mark else None
 
     def _place(self, person: str, used: set[str]) -> tuple[str, int] | None:
         """The first right that is of use, where the fewest others could help."""

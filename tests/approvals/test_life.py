@@ -88,6 +88,7 @@ class Lives(RuleBasedStateMachine):
         self.world = World(OWNER, {name: set(who) for name, who in GROUPS.items()})
         self.lives: list[tuple[Life, Any]] = []
         self.delegations: dict[str, Any] = {}
+        self.moved: list[tuple[str, str]] = []
 
     def teardown(self) -> None:
         transaction.savepoint_rollback(self.savepoint)
@@ -125,13 +126,20 @@ class Lives(RuleBasedStateMachine):
         self.speak(life, pk, person, verdict)
 
     @precondition(lambda self: self.asked())
-    @rule(data=st.data(), verdict=verdicts)
-    def answer_what_is_asked(self, data: Any, verdict: str) -> None:
-        """Somebody who may mostly speaks: so that lives get further than refusals."""
+    @rule(who=some, verdict=verdicts)
+    def answer_what_is_asked(self, who: int, verdict: str) -> None:
+        """Let somebody speak who may: so that lives get further than refusals."""
         life, pk = self.asked()[-1]
-        seats = [p for p in PEOPLE if any(self.world.seats(p)) and p != OWNER]
-        able = [p for p in seats if life.may(p)]
-        self.speak(life, pk, data.draw(st.sampled_from(able or seats)), verdict)
+        able = [person for person in PEOPLE if life.may(person)] or PEOPLE
+        if who % 2:
+            # A stand-in rather, or whom silence has asked.
+            able = [p for p in able if p not in life.own_rights()] or able
+        self.speak(life, pk, able[who % len(able)], verdict)
+
+    @precondition(lambda self: self.asked())
+    @rule(who=some)
+    def agree_to_what_is_asked(self, who: int) -> None:
+        self.answer_what_is_asked(who, "approve")
 
     def asked(self) -> list[tuple[Life, Any]]:
         return [each for each in self.lives if each[0].status == "pending"]
@@ -167,8 +175,12 @@ class Lives(RuleBasedStateMachine):
 
     @rule(person=people, group=groups)
     def join_or_leave(self, person: str, group: str) -> None:
+        """One change at a time, or soon nobody is where anybody asks."""
+        person, group = self.moved.pop() if self.moved else (person, group)
         members = self.world.groups[group]
         members ^= {person}
+        if (person in members) != (person in GROUPS[group]):
+            self.moved.append((person, group))
         row = Group.objects.get(name=group)
         row.user_set.set(self.users[name] for name in members)
 
@@ -197,12 +209,13 @@ class Lives(RuleBasedStateMachine):
 
     @rule(kind=kinds)
     def freeze_or_thaw(self, kind: str) -> None:
-        if kind in self.world.frozen:
-            frozen = Freeze.objects.active().get(pattern=kind)
+        for stopped in self.world.frozen:
+            frozen = Freeze.objects.active().get(pattern=stopped)
             freezes.thaw(frozen, reason="It is over.")
-        else:
-            freezes.freeze(kind, reason="Something is wrong.")
-        self.world.frozen ^= {kind}
+            self.world.frozen.clear()
+            return
+        freezes.freeze(kind, reason="Something is wrong.")
+        self.world.frozen.add(kind)
 
     # What the agent does
 
@@ -244,6 +257,14 @@ class Lives(RuleBasedStateMachine):
         # Every deadline lies at half past: what the test itself takes makes no difference.
         self.now += 60 * hours
         self.stack.enter_context(clock.shifted(timedelta(hours=hours)))
+
+    @precondition(lambda self: self.asked())
+    @rule()
+    def wait_for_silence(self) -> None:
+        """Just past the next step of whoever is asked."""
+        mark = self.asked()[-1][0].next_mark()
+        if mark is not None and mark > self.now:
+            self.wait((mark - self.now) // 60 + 1)
 
     @rule()
     def sweep(self) -> None:

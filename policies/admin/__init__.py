@@ -12,6 +12,7 @@ from policies.admin.judging import (
     RiskFactorAdmin,
     RuleSetAdmin,
 )
+from policies.admin.tests import PolicyTestAdmin
 from policies.admin.trying import BacktestAdmin
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "FlowAdmin",
     "LookbackAdmin",
     "PolicyAdmin",
+    "PolicyTestAdmin",
     "ProposedChangeAdmin",
     "ResourceAdmin",
     "RevisionAdmin",

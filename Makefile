@@ -1,6 +1,6 @@
 # Countersign. `make` or `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint fix types chromium clean
+.PHONY: help setup run demo test bench lint fix types chromium clean
 
 export PORT ?= 8000
 AUTO ?=
@@ -20,6 +20,9 @@ demo: .venv/.base ## Watch an agent ask for refunds, on data of its own (AUTO=1:
 test: .venv/.dev chromium ## Run every check and every test, on SQLite and on PostgreSQL
 	@exec $(python) -m tests.run
 
+bench: .venv/.dev ## Measure what things cost, beside their limits
+	@exec $(python) -m bench
+
 lint: .venv/.dev ## Check style and formatting
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
@@ -29,7 +32,7 @@ fix: .venv/.dev ## Repair style and formatting
 	@$(python) -m ruff format .
 
 types: .venv/.dev ## Check types
-	@$(python) -m mypy manage.py config governance policies approvals notifications tests
+	@$(python) -m mypy manage.py config governance policies approvals notifications bench tests
 
 clean: ## Remove .venv and caches; data in var/ stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov

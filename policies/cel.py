@@ -65,6 +65,8 @@ class Condition:
 
     source: str
     facts: tuple[tuple[str, ...], ...]
+    # The facts that have more than a root, by their dotted path.
+    paths: Mapping[str, tuple[str, ...]]
     lookbacks: frozenset[str]
     calendars: frozenset[str]
     loops: bool
@@ -174,9 +176,11 @@ def _compile(source: str, answers: frozenset[str], risk: bool) -> Condition:
             "A condition must be true or false: compare it with something, "
             "as in params.express == true."
         )
+    facts = tuple(names for names in reading.facts if names[0] in VARIABLES)
     return Condition(
         source=source,
-        facts=tuple(names for names in reading.facts if names[0] in VARIABLES),
+        facts=facts,
+        paths={".".join(names): names for names in facts if len(names) > 1},
         lookbacks=frozenset(n[1] for n in reading.facts if n[0] == "history"),
         calendars=frozenset(n[1] for n in reading.facts if n[0] == "calendar"),
         loops=reading.loops,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from policies.calendars import is_open, is_workday
@@ -72,19 +73,16 @@ class CompiledRules:
 
     def read_by(self, action: str) -> list[Lookback]:
         """The lookbacks whose answers could matter to the verdict on this action."""
-        named = {name for each in self.conditions(action) for name in each.lookbacks}
+        asked = conditions(self.policies.matching(action))
+        asked += conditions(self.factors.matching(action))
+        named = {name for each in asked for name in each.lookbacks}
         return [b for b in self.rules.lookbacks if b.name in named] if named else []
 
-    def conditions(self, action: str) -> Iterator[Condition]:
-        """Yield the conditions that will be asked about this action."""
-        for index in (self.policies, self.factors):
-            for _, clause in index.matching(action):
-                if clause.condition:
-                    yield clause.condition
-
-    def calendars_at(self, action: str, now: datetime) -> dict[str, dict[str, bool]]:
-        """What the calendars say now that conditions on this action ask."""
-        named = {name for each in self.conditions(action) for name in each.calendars}
+    def calendars_at(
+        self, now: datetime, asked: Iterable[Condition]
+    ) -> dict[str, dict[str, bool]]:
+        """What those calendars say now that these conditions ask."""
+        named = {name for each in asked for name in each.calendars}
         return {name: _said(self.calendars[name], now) for name in sorted(named)}
 
     def calendars_of(self, stages: Iterable[Stage]) -> dict[str, Calendar]:
@@ -102,6 +100,10 @@ class CompiledRules:
             if entry.id == resource["id"] or fnmatchcase(resource["id"], entry.id):
                 return entry.sensitivity
         return 0
+
+
+def conditions(rules: Iterable[tuple[Any, Clause]]) -> list[Condition]:
+    return [clause.condition for _, clause in rules if clause.condition]
 
 
 def compile_rules(rules: RuleSet) -> CompiledRules:

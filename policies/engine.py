@@ -7,12 +7,18 @@ ever allowed because of something unknown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from policies.cel import CannotEvaluate
-from policies.compiled import CompiledRules, compile_rules, lookbacks_for
+from policies.compiled import (
+    Clause,
+    CompiledRules,
+    compile_rules,
+    conditions,
+    lookbacks_for,
+)
 from policies.flows import merge_flows
 from policies.patterns import is_pattern, matches
 from policies.rules import (
@@ -22,6 +28,7 @@ from policies.rules import (
     Flow,
     Mode,
     Policy,
+    RiskFactor,
     RuleSet,
     Stage,
 )
@@ -92,8 +99,9 @@ def judge(rules: CompiledRules, facts: Facts) -> Verdict:
 class _Case:
     """One action before the rules, with what they have to say about it beforehand."""
 
-    rules: CompiledRules
     facts: Facts
+    policies: Sequence[tuple[Policy, Clause]]
+    factors: Sequence[tuple[RiskFactor, Clause]]
     kind: ActionType
     sensitivity: int
     calendars: Mapping[str, Mapping[str, bool]]
@@ -109,15 +117,18 @@ class _Case:
 
 
 def _case(rules: CompiledRules, facts: Facts) -> _Case:
+    policies = rules.policies.matching(facts.action)
+    factors = rules.factors.matching(facts.action)
     kind = rules.action_types.get(facts.action, _UNKNOWN)
     sensitivity = rules.sensitivity(facts.resource)
-    calendars = rules.calendars_at(facts.action, facts.now)
+    asked = [*conditions(policies), *conditions(factors)]
+    calendars = rules.calendars_at(facts.now, asked)
     found: Ground | CannotEvaluate
     try:
         found = ground(facts, sensitivity, calendars)
     except CannotEvaluate as problem:
         found = problem
-    return _Case(rules, facts, kind, sensitivity, calendars, found)
+    return _Case(facts, policies, factors, kind, sensitivity, calendars, found)
 
 
 def _risk(case: _Case, notes: Notes) -> list[RiskPart]:
@@ -126,9 +137,8 @@ def _risk(case: _Case, notes: Notes) -> list[RiskPart]:
     parts = [RiskPart(f"action type {facts.action}", case.kind.base_risk)]
     if facts.resource is not None:
         parts.append(RiskPart(f"resource {facts.resource['type']}", case.sensitivity))
-    factors = case.rules.factors.matching(facts.action)
-    known = case.at(None) if factors else CannotEvaluate()
-    for factor, clause in factors:
+    known = case.at(None) if case.factors else CannotEvaluate()
+    for factor, clause in case.factors:
         holds, problem = notes.ask(clause, known)
         notes.note_factor(factor, holds, problem)
         notes.evaluated &= not problem
@@ -143,7 +153,7 @@ def _hear(case: _Case, risk: int, notes: Notes) -> tuple[list[_Say], list[_Say]]
     said: list[_Say] = []
     monitored: list[_Say] = []
     known = case.at(risk)
-    for policy, clause in case.rules.policies.matching(case.facts.action):
+    for policy, clause in case.policies:
         holds, problem = notes.ask(clause, known)
         notes.note_policy(policy, holds, problem)
         enforced = policy.mode == Mode.ENFORCE

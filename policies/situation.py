@@ -13,6 +13,7 @@ from policies import dialect
 from policies.rules import AgentFacts, Facts, History
 
 MAX_DEPTH = 32
+_NUMBERS = (int, float, Decimal)
 _NONE: Mapping[str, Mapping[str, bool]] = {}
 
 
@@ -32,21 +33,24 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The facts of one action before its risk is known."""
+    """The facts of one action before its risk is known.
+
+    ``declared`` are the variables by the names that ``policies.dialect`` gives them.
+    """
 
     variables: Mapping[str, Any]
+    declared: Mapping[str, Any]
     values: int
     text: int
 
     def at(self, risk: int | None) -> Situation:
         """Return the situation with this risk; None: conditions cannot ask for it."""
-        variables = {**self.variables}
-        if risk is not None:
-            variables["risk"] = risk
+        known = {} if risk is None else {"risk": risk}
         try:
-            activation = dialect.activation(_declared(variables))
+            activation = dialect.activation({**self.declared, **known})
         except (RuntimeError, ValueError, TypeError) as error:
             raise CannotEvaluate(short(str(error))) from error
+        variables = {**self.variables, **known}
         return Situation(variables, activation, self.values, self.text)
 
 
@@ -77,7 +81,7 @@ def ground(
         "calendar": calendars,
         "now": facts.now,
     }
-    return Ground(variables, size.values, size.text)
+    return Ground(variables, _declared(variables), size.values, size.text)
 
 
 def _agent(agent: AgentFacts) -> dict[str, Any]:
@@ -147,7 +151,7 @@ def _plain(value: Any, size: _Size, depth: int = 0) -> Any:
         return value
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, _NUMBERS):
         return _double(value)
     if depth >= MAX_DEPTH:
         raise CannotEvaluate(f"values are nested deeper than {MAX_DEPTH}")

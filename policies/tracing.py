@@ -75,9 +75,8 @@ class Notes:
     def _note(self, condition: Condition, known: Situation) -> None:
         self.lookbacks |= condition.lookbacks
         self.calendars |= condition.calendars
-        for names in condition.facts:
-            path = ".".join(names)
-            if path in self.facts or path in self.missing or len(names) < 2:
+        for path, names in condition.paths.items():
+            if path in self.facts or path in self.missing:
                 continue
             value = find(known.variables, names)
             if value is MISSING:

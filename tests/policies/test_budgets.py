@@ -46,7 +46,7 @@ def budget(most: float, **values: Any) -> None:
     limit(f"history.spent.sum + params.amount > {most:.2f}", **values)
 
 
-def refund(agent: Agent, amount: float = 49, **params: Any) -> Action:
+def refund(agent: Agent, amount: object = 49, **params: Any) -> Action:
     params = {"customer_id": "C-7", "amount": amount, **params}
     return approvals.submit(agent, Proposal("refund.create", params))[0].action
 

@@ -259,9 +259,9 @@ REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
 # Celery beat (scaled out) both read this table; `run_due` runs all of it once.
 JOBS: dict[str, float] = {
     "approvals.jobs.settle_due": 1,
-    "approvals.jobs.check_drift": 3,
     "notifications.jobs.publish_events": 1,
     "notifications.jobs.send_due": 2,
+    "approvals.jobs.check_drift": 3,
     "policies.jobs.run_backtests": 2,
     "governance.queue.heartbeat": 3,
 }

@@ -14,11 +14,12 @@ from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 
 from approvals import conditions, services
-from approvals.console import access, drifting, queue, words
+from approvals.console import access, attention, drifting, queue, stand_ins, words
 from approvals.console.bypasses import BypassReviewAdmin
 from approvals.console.forms import DecisionForm
 from approvals.console.glass import BreakGlassAdmin
 from approvals.console.review import Review, has_just_looked
+from approvals.console.stand_ins import DelegationAdmin
 from approvals.course import Course
 from approvals.errors import Changed
 from approvals.models import ApprovalRequest, ApprovalRequestQuerySet, Vote
@@ -26,7 +27,12 @@ from governance import clock
 from governance.errors import Refused
 from governance.models import Status
 
-__all__ = ["ApprovalRequestAdmin", "BreakGlassAdmin", "BypassReviewAdmin"]
+__all__ = [
+    "ApprovalRequestAdmin",
+    "BreakGlassAdmin",
+    "BypassReviewAdmin",
+    "DelegationAdmin",
+]
 
 REVIEW = "admin:approvals_approvalrequest_change"
 QUEUE = "admin:approvals_approvalrequest_changelist"
@@ -71,6 +77,15 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         own = [
             path("rejudge/", wrap(drifting.judge_all_again), name=f"{name}_all"),
             path("<uuid:object_id>/rejudge/", wrap(drifting.judge_again), name=name),
+            *(
+                path(
+                    f"<uuid:object_id>/{verb}/",
+                    wrap(attention.attend),
+                    {"verb": verb},
+                    name=f"approvals_approvalrequest_{verb}",
+                )
+                for verb in attention.VERBS
+            ),
         ]
         return [*own, *super().get_urls()]
 
@@ -97,6 +112,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         if self.has_view_permission(request):
             context["tabs"] = queue.tabs(request)
             context["empty"] = queue.emptiness(request)
+            context["absence"] = stand_ins.absence(access.person(request))
             context["drift"] = drifting.notice(request)
             context["on_drift"] = queue.view_of(request).name == drifting.VIEW
         page: TemplateResponse = super().changelist_view(request, context)

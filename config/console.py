@@ -21,6 +21,7 @@ from governance.models import Event, User
 from notifications import badges
 
 QUEUE = "approvals_approvalrequest"
+DELEGATIONS = "approvals_delegation"
 # Title, icon, the model whose list it is. A person sees what they may view.
 PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
     (
@@ -43,6 +44,7 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Risk factors", "speed", "policies_riskfactor"),
             ("Action types", "category", "governance_actiontype"),
             ("Resources", "inventory_2", "governance_resource"),
+            ("Tests", "checklist", "policies_policytest"),
             ("Try rules", "science", "policies_backtest"),
             ("Proposed changes", "rule_settings", "policies_proposedchange"),
             ("History", "history_edu", "policies_revision"),
@@ -74,6 +76,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     queue = _item("Approvals", "inbox", QUEUE, access.may_open(request))
     queue["badge"] = waiting(request) if queue["has_permission"] else 0
     home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
+    concerned = access.may_open(request)
+    stand_ins = _item("Stand-ins", "swap_horiz", DELEGATIONS, concerned)
     notices = {
         "title": "Notifications",
         "icon": "notifications",
@@ -81,7 +85,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         "badge": badges.unread(request),
     }
     return [
-        {"items": [home, queue, notices]},
+        {"items": [home, queue, notices, stand_ins]},
         *(
             {
                 "title": title,

@@ -1,9 +1,9 @@
 """What would a draft have decided, had it been in force these last days?
 
 A backtest runs in one go in a terminal, or in slices by workers. A slice reads where the
-last one ended, builds up what the lookbacks knew at that moment, goes on for some
-seconds, and saves everything it found in one conditional statement: a worker that dies
-loses its slice, and of two at the same slice one writes.
+last one ended, builds up what the lookbacks knew at that moment, and goes on for some
+seconds. Every two of them it saves all that was found in one conditional statement: a
+worker that dies loses no more than that, and of two at the same place one writes.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ MAX_DAYS = 366
 # Workers are stopped after 30 seconds.
 SLICE = 8.0
 LEAST = 3.0
+SAVE_EVERY = 2.0
 # What one slice can remember in a few seconds.
 MAX_REMEMBERED = 250_000
 _DECIDED = "decided"
@@ -116,38 +117,51 @@ class _Slice:
         self.began = time.monotonic()
 
     def work(self) -> bool:
-        total = self.backtest.total
-        if total is None:
-            total = self.span.actions.count()
-        self._catch_up()
-        more = self._judge(max(self.began + SLICE, time.monotonic() + LEAST))
-        if self.replay.by_decision:
+        """Return whether there is more to do, and nobody else does it."""
+        more = self._count()
+        if more:
+            self._catch_up()
+        until = max(self.began + SLICE, time.monotonic() + LEAST)
+        while more and (left := until - time.monotonic()) > 0:
+            more = self._judge(time.monotonic() + min(left, SAVE_EVERY))
+            if not self._save(None if more else clock.now()):
+                return False
+        return more
+
+    def _count(self) -> bool:
+        """Say how much there is to do before it begins. Return whether it may."""
+        if self.backtest.total is not None:
+            return True
+        total = self.span.actions.count()
+        return bool(_expected(self.backtest).update(total=total))
+
+    def _save(self, finished_at: datetime | None) -> bool:
+        """Keep all that was found. False: somebody else was faster."""
+        self.report.pop(_DECIDED, None)
+        if self.replay.by_decision and not finished_at:
             self.report[_DECIDED] = _packed(self.decided)
-        if not more:
-            self.report.pop(_DECIDED, None)
-        finished = None if more else clock.now()
         saved = _expected(self.backtest).update(
             cursor=self.cursor,
             done=self.done,
-            total=max(total, self.done),
             report=self.report,
-            finished_at=finished,
+            finished_at=finished_at,
         )
-        return bool(saved) and more
+        self.backtest.cursor, self.backtest.done = self.cursor, self.done
+        return bool(saved)
 
     def _judge(self, until: float) -> bool:
-        """Judge until then. Return whether actions are left."""
+        """Judge until then, one action at least. Return whether any are left."""
         found = Findings(self.report)
         for page in recorded.pages(self.span.actions, self.cursor):
             for action in page:
-                if time.monotonic() > until:
-                    return True
                 outcome = self.replay.judge(action)
                 found.add(action, outcome)
                 decisions = outcome.live.decision, outcome.draft.decision
                 self.decided.append(_letter(decisions))
                 self.cursor = action.pk
                 self.done += 1
+                if time.monotonic() > until:
+                    return True
         return False
 
     def _catch_up(self) -> None:

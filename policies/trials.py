@@ -104,6 +104,13 @@ def _differences(rules: CompiledRules, test: Body, verdict: Verdict) -> Iterator
             yield f"expected {name} {_shown(expected[name])}, got {_shown(value)}"
 
 
+def expected(test: Body) -> Iterator[str]:
+    """Yield what a test expects, in words: REQUIRE_APPROVAL, flows managers."""
+    for name, value in test["expect"].items():
+        if value is not None:
+            yield value if name == "decision" else f"{name} {_shown(value)}"
+
+
 def _shown(value: Any) -> str:
     return (", ".join(value) or "none") if isinstance(value, list) else str(value)
 

@@ -34,6 +34,7 @@ def written(value: Any, *, width: int, whole: bool = False) -> str:
     node = nodes.represent_data(value)
     assert isinstance(node, yaml.CollectionNode)
     node.flow_style = False
+    _escape(node)
     for child, indent, room in _children(node, 0, width):
         if whole or not isinstance(node, yaml.SequenceNode):
             _lay_out(child, indent, room, width)
@@ -41,6 +42,20 @@ def written(value: Any, *, width: int, whole: bool = False) -> str:
             for part, deeper, left in _children(child, indent, width):
                 _lay_out(part, deeper, left, width)
     return _serialized(node, width)
+
+
+def _escape(node: yaml.Node) -> None:
+    """Spell out what nobody can see, in keys as in values."""
+    match node:
+        case yaml.ScalarNode() if _UNSEEN.search(node.value):
+            node.style = '"'
+        case yaml.SequenceNode():
+            for item in node.value:
+                _escape(item)
+        case yaml.MappingNode():
+            for pair in node.value:
+                for side in pair:
+                    _escape(side)
 
 
 def _children(

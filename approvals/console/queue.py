@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.http import HttpRequest, QueryDict
 from unfold.views import ChangeList
 
-from approvals.console import access, drifting, standing, words
+from approvals.console import access, attention, drifting, standing, words
 from approvals.course import Course
 from approvals.models import ApprovalRequest, ApprovalRequestQuerySet
 from governance import clock
@@ -43,9 +43,19 @@ def _mine(user: User) -> ApprovalRequestQuerySet:
     return ApprovalRequest.objects.waiting_for(user)
 
 
+def _snoozed(user: User) -> ApprovalRequestQuerySet:
+    return ApprovalRequest.objects.snoozed_by(user)
+
+
+def _count_snoozed(request: HttpRequest) -> int:
+    return _snoozed(access.person(request)).count()
+
+
 def _others(user: User) -> ApprovalRequestQuerySet:
+    """What one may see, and others are to decide; also in one's own place."""
     visible = ApprovalRequest.objects.visible_to(user).open()
-    return visible.exclude(pk__in=_mine(user).values("pk"))
+    others = visible.exclude(pk__in=_mine(user).values("pk"))
+    return others.exclude(pk__in=_snoozed(user).values("pk"))
 
 
 def _decided(user: User) -> ApprovalRequestQuerySet:
@@ -69,6 +79,14 @@ MINE = View(
 )
 VIEWS = (
     MINE,
+    View(
+        "snoozed",
+        "Snoozed",
+        _snoozed,
+        MOST_URGENT,
+        empty=("Nothing is put off", "What you leave for later appears here."),
+        occasional=_count_snoozed,
+    ),
     View(
         "waiting",
         "Waiting for others",
@@ -195,6 +213,7 @@ class Row:
     request: ApprovalRequest
     course: Course
     at: datetime
+    mark: attention.Mark
 
     @property
     def risk(self) -> words.Risk:
@@ -256,4 +275,5 @@ class Queue(ChangeList):  # type: ignore[misc]
         at = clock.now()
         found = list(self.result_list)
         courses = standing.courses_of(found, at)
-        self.rows = [Row(each, courses[each.pk], at) for each in found]
+        marks = attention.marks(access.person(request), courses, at)
+        self.rows = [Row(each, courses[each.pk], at, marks[each.pk]) for each in found]

@@ -11,6 +11,7 @@ from typing import Any
 from approvals import authority
 from approvals.authority import Standing
 from approvals.console import (
+    attention,
     drifting,
     earlier,
     facts,
@@ -18,6 +19,7 @@ from approvals.console import (
     timeline,
     words,
 )
+from approvals.console.attention import Attention, Mark
 from approvals.console.revisions import Comparison, Succession
 from approvals.course import Course
 from approvals.deciders import deciders, rightful
@@ -72,6 +74,19 @@ class Review:
     @property
     def objection(self) -> Refused | None:
         return self.standing.refusal
+
+    @cached_property
+    def attention(self) -> Attention | None:
+        """What this person may do instead of deciding, if they could decide."""
+        if not self.standing.may:
+            return None
+        return attention.of(self.course, self.standing, self.person, self.at)
+
+    @cached_property
+    def mark(self) -> Mark:
+        """For whom it would be decided, and who is looking at it."""
+        found = attention.marks(self.person, {self.request.pk: self.course}, self.at)
+        return found[self.request.pk]
 
     @property
     def is_former(self) -> bool:

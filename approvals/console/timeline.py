@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from approvals.console.words import STATUSES, VERDICTS, listed
+from approvals.console.words import STATUSES, VERDICTS, listed, moment
 from approvals.models import Vote
 from governance.ledger import Kind
 from governance.models import Action, Event, Status
@@ -53,7 +53,8 @@ def _entry(event: Event) -> Entry | None:
 def _who(event: Event) -> str:
     if event.actor_kind in ("system", "policies"):
         return "Countersign"
-    return event.actor_name
+    absent = event.data.get("on_behalf_of")
+    return f"{event.actor_name} for {absent}" if absent else event.actor_name
 
 
 Told = tuple[str, str]
@@ -94,6 +95,18 @@ def _not_notified(who: str, data: dict[str, Any]) -> Told:
 def _escalated(who: str, data: dict[str, Any]) -> Told:
     groups = listed(data["groups"]) or "nobody else"
     return f"{data['stage']}: nobody decided in time, {groups} asked as well", ""
+
+
+def _reassigned(who: str, data: dict[str, Any]) -> Told:
+    return f"{who} passed {data['stage']} on to {listed(data['groups'])}", data[
+        "reason"
+    ]
+
+
+def _snoozed(who: str, data: dict[str, Any]) -> Told:
+    if data["until"] is None:
+        return f"{who} put it back into their queue", ""
+    return f"{who} put it off until {moment(datetime.fromisoformat(data['until']))}", ""
 
 
 def _refused(who: str, data: dict[str, Any]) -> Told:
@@ -142,6 +155,10 @@ TELLERS: dict[str, Callable[[str, dict[str, Any]], Told]] = {
     Kind.EXPIRED: lambda who, data: (f"Expired: {data.get('why', '')}", ""),
     Kind.REMINDED: _fixed("{stage}: whoever has not answered was reminded"),
     Kind.ESCALATED: _escalated,
+    Kind.CLAIMED: _fixed("{who} is looking at it"),
+    Kind.RELEASED: _fixed("{who} is no longer looking at it"),
+    Kind.REASSIGNED: _reassigned,
+    Kind.SNOOZED: _snoozed,
     Kind.HELD: _fixed("{stage}: nobody decided in time, it goes on waiting"),
     Kind.SLA_BREACHED: _fixed("{stage}: an answer takes longer than promised"),
     Kind.UNREACHABLE: _fixed("{stage}: not enough people can approve"),
@@ -174,6 +191,10 @@ LOOKS: dict[str, tuple[str, str]] = {
     Kind.EXPIRED: ("timer_off", "quiet"),
     Kind.REMINDED: ("notifications_active", "quiet"),
     Kind.ESCALATED: ("trending_up", "warn"),
+    Kind.CLAIMED: ("visibility", "info"),
+    Kind.RELEASED: ("visibility_off", "quiet"),
+    Kind.REASSIGNED: ("forward", "warn"),
+    Kind.SNOOZED: ("snooze", "quiet"),
     Kind.HELD: ("pause", "warn"),
     Kind.SLA_BREACHED: ("timer", "warn"),
     Kind.UNREACHABLE: ("person_off", "bad"),

@@ -7,4 +7,11 @@ from governance.admin.freezes import FreezeAdmin
 from governance.admin.people import GroupAdmin, UserAdmin
 from governance.admin.record import ActionAdmin, EventAdmin
 
-__all__ = ["ActionAdmin", "AgentAdmin", "EventAdmin", "FreezeAdmin", "GroupAdmin", "UserAdmin"]
+__all__ = [
+    "ActionAdmin",
+    "AgentAdmin",
+    "EventAdmin",
+    "FreezeAdmin",
+    "GroupAdmin",
+    "UserAdmin",
+]

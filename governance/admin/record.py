@@ -141,7 +141,10 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         ),
         ("What runs", {"fields": ["name", "all_params", "all_resource", "digest"]}),
         ("What the agent says", {"fields": ["reason", "all_context"]}),
-        ("What the policies say", {"fields": ["all_reasons", "explanation", "reversible"]}),
+        (
+            "What the policies say",
+            {"fields": ["all_reasons", "explanation", "reversible"]},
+        ),
         (
             "When",
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django import forms
@@ -33,14 +32,21 @@ def _text(field: str, *, required: bool = False) -> forms.CharField:
     )
 
 
-def _json(field: str, rows: int, example: str = "", **options: Any) -> SchemaField:
+class PartField(SchemaField):
+    """What the sample leaves out is shown as nothing."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
+def _json(field: str, rows: int, example: str = "", **options: Any) -> PartField:
     """A part of the sample in JSON. Empty: it is left out."""
     help_text = f"{WORDS[f'tests.{field}']} {example}".strip()
     widget = code(rows=rows)
-    return SchemaField(required=False, widget=widget, help_text=help_text, **options)
+    return PartField(required=False, widget=widget, help_text=help_text, **options)
 
 
-class ExpectField(SchemaField):
+class ExpectField(PartField):
     """The decision alone as a word, or an object."""
 
     def prepare_value(self, value: Any) -> Any:
@@ -62,7 +68,7 @@ class PolicyTestForm(RuleForm):
     history = _json("history", 3, 'E.g. {"customer_refunds": {"count": 1}}.')
     now = _text("now")
     expect = ExpectField(
-        widget=code(rows=3),
+        widget=code(rows=6),
         help_text="ALLOW, REQUIRE_APPROVAL or BLOCK, or more than that: "
         '{"decision": "REQUIRE_APPROVAL", "flows": ["managers"], "risk": 40}.',
     )
@@ -89,6 +95,9 @@ class PolicyTestAdmin(RuleAdmin):
     list_display = ["name", "outcome", "tried", "expected", "difference"]
     search_fields = ["name"]
 
+    class Media:
+        css = {"all": ["policies/lists.css"]}
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["name", *_FIELDS, "note"]
 
@@ -112,8 +121,7 @@ class PolicyTestAdmin(RuleAdmin):
 
     @admin.display(description="expects")
     def expected(self, test: PolicyTest) -> str:
-        short = dump.short(Subject.TEST, {"name": test.name, **test.body})["expect"]
-        return short if isinstance(short, str) else json.dumps(short)
+        return "; ".join(trials.expected(test.body))
 
     @admin.display(description="difference", empty_value="-")
     def difference(self, test: Any) -> SafeString | None:

@@ -19,17 +19,19 @@ from policies import backtests, findings, simulation
 from policies.admin.forms import code
 from policies.bodies import Body
 
+MOST_ROWS = 12
+
 
 class JsonField(forms.CharField):
     """A JSON object, read as strictly as the API reads it."""
 
-    def __init__(self, rows: int, **options: Any) -> None:
-        super().__init__(required=False, widget=code(rows), **options)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, widget=code(rows=2), **options)
 
     def prepare_value(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return json.dumps(value, ensure_ascii=False, indent=2) if value else ""
-        return value
+        if not isinstance(value, dict):
+            return value
+        return json.dumps(value, ensure_ascii=False, indent=2) if value else ""
 
     def to_python(self, value: Any) -> Any:
         text = str(super().to_python(value))
@@ -47,9 +49,9 @@ class SampleForm(forms.Form):
     prefix = "sample"
 
     action = forms.CharField(widget=UnfoldAdminTextInputWidget)
-    params = JsonField(5, label="Parameters")
-    resource = JsonField(2, help_text='e.g. {"type": "order", "id": "A-1001"}')
-    context = JsonField(2)
+    params = JsonField(label="Parameters")
+    resource = JsonField(help_text='e.g. {"type": "order", "id": "A-1001"}')
+    context = JsonField()
     agent = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,
@@ -62,10 +64,16 @@ class SampleForm(forms.Form):
         help_text="e.g. 2026-11-25T14:00:00Z. Empty: now.",
     )
     history = JsonField(
-        2,
         help_text='What lookbacks found, e.g. {"customer_refunds": {"count": 1}}. '
         "Those that are left out are counted.",
     )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for name, field in self.fields.items():
+            if isinstance(field, JsonField):
+                lines = str(self[name].value() or "").count("\n") + 1
+                field.widget.attrs["rows"] = min(max(lines, 2), MOST_ROWS)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

@@ -52,7 +52,8 @@ STEPS = 50
 # With ``LIFE_SHRINK=1`` a failure is told in as few steps as can be found.
 SHRINK = (Phase.shrink,) if "LIFE_SHRINK" in os.environ else ()
 PHASES = (Phase.generate, *SHRINK)
-TOTAL = int(os.environ.get("LIFE_STEPS", "20000"))
+# On each of the two databases.
+TOTAL = int(os.environ.get("LIFE_STEPS", "10000"))
 PEOPLE = ("alice", "bob", "carol", "dave", "erin")
 OWNER = "erin"
 GROUPS = {

@@ -177,7 +177,9 @@ CASES: list[tuple[Scene, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("scene", "code", "why"), CASES, ids=lambda c: str(c))
+@pytest.mark.parametrize(
+    ("scene", "code", "why"), CASES, ids=lambda c: getattr(c, "__name__", "")
+)
 def test_it_says_why_not_and_who_can(
     request_: ApprovalRequest,
     alice: User,

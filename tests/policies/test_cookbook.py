@@ -15,8 +15,9 @@ from django.core.management import call_command
 from policies import bodies, files, rows, trials
 from policies.bodies import State, Subject
 from policies.rules import Decision, Mode
-from tests.test_docs import DOCS, ROOT
+from tests.test_docs import DOCS
 
+ROOT = DOCS.parent
 COOKBOOK = DOCS / "cookbook.md"
 RECIPES = sorted((ROOT / "examples" / "cookbook").glob("*.yaml"))
 each_recipe = pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)

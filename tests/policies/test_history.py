@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -125,7 +126,7 @@ def test_going_back_to_what_no_longer_fits_is_refused() -> None:
         history.restore_rule(Subject.FLOW, "managers", 1)
 
 
-def run(*arguments: object, **options: object) -> str:
+def run(*arguments: object, **options: Any) -> str:
     out = StringIO()
     call_command(*map(str, arguments), stdout=out, **options)
     return out.getvalue()

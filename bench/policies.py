@@ -53,12 +53,25 @@ def measure() -> Iterator[Figure]:
     yield Figure(f"compile {SIZES[-1]:,} policies anew", seconds, "s")
 
     smaller = {size: compile_rules(rule_set(size)) for size in SIZES[:-1]}
-    micros = decisions({**smaller, SIZES[-1]: largest})
+    compiled = {**smaller, SIZES[-1]: largest}
+    first = {size: first_decisions(rules, size) for size, rules in compiled.items()}
+    name = f"the first decision on an action, {SIZES[-1]:,} policies"
+    yield Figure(name, first[SIZES[-1]], "µs")
+    micros = decisions(compiled)
     for size, each in micros.items():
         yield Figure(f"one decision among {size:,} policies", each, "µs")
     ratio = micros[SIZES[-1]] / micros[SIZES[0]]
     name = f"one among {SIZES[-1]:,} beside one among {SIZES[0]}"
     yield Figure(name, ratio, "times", limit=MOST_TIMES)
+
+
+def first_decisions(rules: CompiledRules, size: int) -> float:
+    """Judge each action once: a program makes itself ready when it first runs."""
+    cases = [facts(number, 100) for number in range(size // PER_ACTION)]
+    began = time.thread_time()
+    for case in cases:
+        judge(rules, case)
+    return (time.thread_time() - began) / len(cases) * 1e6
 
 
 def decisions(compiled: Mapping[int, CompiledRules]) -> dict[int, float]:

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from approvals import services
+from approvals.api.representation import action_data
 from approvals.errors import AlreadyVoted, Changed, Expired, NotAllowed, NotOpen
 from approvals.models import ApprovalRequest, RequestGroupPermission, Stage, Vote
 from approvals.services import Proposal, storage
@@ -321,3 +322,114 @@ def test_a_person_of_two_groups_is_not_used_up_where_another_would_do(
     assert states(request) == ["open", "approved"]
 
     assert decide(request, alice).status == Status.APPROVED
+
+
+# Where several must reject, and several flows ask
+
+
+def test_where_two_must_reject_the_second_settles_it(
+    agent: Agent, managers: Group, alice: User, bob: User
+) -> None:
+    request = ask(agent, {"name": "Two", "groups": [managers.name], "rejections": 2})
+
+    assert decide(request, alice, REJECT).status == Status.PENDING
+    with pytest.raises(AlreadyVoted):
+        decide(request, alice)
+    assert decide(request, bob, REJECT).status == Status.REJECTED
+
+
+def test_a_rejection_by_somebody_who_left_counts_no_more(
+    agent: Agent, managers: Group, alice: User, bob: User
+) -> None:
+    request = ask(agent, {"name": "Two", "groups": [managers.name], "rejections": 2})
+    decide(request, alice, REJECT)
+    alice.groups.clear()
+    dora = make_user("dora", managers)
+
+    assert decide(request, bob, REJECT).status == Status.PENDING
+    assert decide(request, dora, REJECT).status == Status.REJECTED
+
+
+def test_one_rejection_of_two_does_not_stop_an_approval(
+    agent: Agent, managers: Group, alice: User, bob: User
+) -> None:
+    request = ask(agent, {"name": "Two", "groups": [managers.name], "rejections": 2})
+    decide(request, alice, REJECT)
+
+    shown = action_data(storage.read(request.action_id))["approval"]
+    assert shown["progress"] == "0 of 1, waiting for Two"
+    assert (shown["stages"][0]["rejections"], shown["stages"][0]["rejected"]) == (2, 1)
+    assert decide(request, bob).status == Status.APPROVED
+
+
+def test_two_flows_that_ask_the_same_group_ask_once_on_the_stricter_terms(
+    agent: Agent, managers: Group, finance: Group, alice: User, bob: User, carol: User
+) -> None:
+    manager = {"name": "Manager", "groups": [managers.name]}
+    chain = [{"after": "1h", "do": "remind"}, {"after": "2h", "do": "reject"}]
+    two = {**manager, "approvals": 2, "timeout": "4h", "rejections": 2}
+    second = [
+        {**manager, "silence": chain},
+        {"name": "Finance", "groups": [finance.name], "timeout": "4h"},
+    ]
+    rules.save(Subject.FLOW, {"name": "g", "stages": second})
+    asks = {"actions": ["*"], "decision": "REQUIRE_APPROVAL", "flow": "g"}
+    rules.save(Subject.POLICY, {"name": "q", **asks})
+    request = ask(agent, two)
+
+    stages = Stage.objects.filter(request=request).order_by("position")
+    assert [(s.name, s.needed, s.rejections) for s in stages] == [
+        ("Manager", 2, 1),
+        ("Finance", 1, 1),
+    ]
+    assert [step["do"] for step in stages[0].silence] == ["remind", "reject"]
+    for person in (alice, bob):
+        assert decide(request, person).status == Status.PENDING
+    assert decide(request, carol).status == Status.APPROVED
+
+
+def test_a_chain_is_exact_though_no_worker_ran(
+    agent: Agent, managers: Group, finance: Group, carol: User
+) -> None:
+    chain = [
+        {"after": "30m", "do": "remind"},
+        {"after": "2h", "do": "escalate", "to": [finance.name]},
+        {"after": "8h", "do": "reject"},
+    ]
+    terms = {"groups": [managers.name], "timeout": None, "silence": chain}
+    request = ask(agent, {"name": "Manager", **terms})
+    with clock.shifted(timedelta(hours=1)), pytest.raises(NotAllowed):
+        decide(request, carol)
+    assert Stage.objects.get().silent_steps == 1
+
+    with clock.shifted(timedelta(hours=3)):
+        assert decide(request, carol).status == Status.APPROVED
+    kinds = Event.objects.filter(kind__in=["reminded", "escalated"]).order_by("pk")
+    assert list(kinds.values_list("kind", flat=True)) == ["reminded", "escalated"]
+
+
+def test_a_chain_catches_up_and_ends_once(agent: Agent, managers: Group) -> None:
+    chain = [{"after": "30m", "do": "remind"}, {"after": "8h", "do": "reject"}]
+    terms = {"groups": [managers.name], "timeout": None, "silence": chain}
+    request = ask(agent, {"name": "Manager", **terms})
+    with clock.shifted(timedelta(days=3)):
+        for _ in range(2):
+            services.settle(request.action_id)
+
+    action = Action.objects.get()
+    assert action.status == Status.EXPIRED
+    assert action.settled_at == request.opened_at + timedelta(hours=8)
+    assert Event.objects.filter(kind="reminded").count() == 1
+
+
+def test_with_a_calendar_only_working_time_counts(
+    agent: Agent, managers: Group
+) -> None:
+    # One minute a week: nobody could have used up four hours of it by next month.
+    rules.save(
+        Subject.CALENDAR, {"name": "c", "days": ["mon"], "hours": ["00:00-00:01"]}
+    )
+    request = ask(agent, {"name": "M", "groups": [managers.name], "calendar": "c"})
+
+    assert request.action.deadline_at
+    assert request.action.deadline_at > request.opened_at + timedelta(days=1600)

@@ -69,7 +69,7 @@ class ConditionField(forms.CharField):
 
 CONDITION_HELP = (
     "A CEL expression, e.g. params.amount > 200 && history.customer_refunds.count == 0. "
-    "It may use action, params, resource, agent, context, history and now. "
+    "It may use action, params, resource, agent, context, history, calendar and now. "
     "Empty: always."
 )
 

@@ -28,6 +28,7 @@ from policies.admin.forms import (
 from policies.admin.tried import Tried
 from policies.bodies import Subject
 from policies.models import Decision, Lookback, Policy, RiskFactor, RuleSet
+from policies.rules import Period
 
 ACTIONS_HELP = "Names or patterns, with commas between: refund.create, order.*, *"
 DECISIONS = {
@@ -71,11 +72,33 @@ class LookbackForm(RuleForm):
             "actions",
             "key",
             "window",
+            "time_zone",
             "sum",
             "distinct",
             "decision",
-            "time_zone",
         ]
+        labels = {
+            "key": "Shared by",
+            "sum": "Sum of",
+            "distinct": "Different values of",
+            "decision": "Only",
+        }
+        help_texts = {
+            "name": "Conditions ask for it by this name: history.NAME.count",
+            "key": "Actions with the same value there are counted together: "
+            "params.customer_id, agent.name. With commas, all of several: "
+            "agent.name, params.customer_id. Empty: all actions together.",
+            "window": "How far back: 10m, 24h, 30d, up to this very moment. "
+            "Or since the beginning of the day, week (Monday), month or year: "
+            "a budget that is fresh every morning.",
+            "time_zone": "Where that day begins at midnight, e.g. Europe/Berlin.",
+            "sum": "A number to add up, e.g. params.amount, as history.NAME.sum",
+            "distinct": "How many different ones there were, e.g. params.iban, "
+            "as history.NAME.distinct",
+            "decision": "Count only actions that the policies judged so. Allow: what "
+            "went through by itself, a budget that people's approvals do not use up. "
+            "Empty: everything that went ahead or still may, also what waits.",
+        }
 
 
 class RiskFactorForm(RuleForm):
@@ -191,8 +214,29 @@ class PolicyAdmin(Patterned):
 @admin.register(Lookback)
 class LookbackAdmin(Patterned):
     form = LookbackForm
-    list_display = ["name", "patterns", "key", "window", "sum"]
-    search_fields = ["name"]
+    list_display = ["name", "patterns", "shared", "span", "answers", "only"]
+    search_fields = ["name", "key"]
+
+    @admin.display(description="shared by", ordering="key")
+    def shared(self, lookback: Lookback) -> str:
+        return lookback.key or "all actions"
+
+    @admin.display(description="window", ordering="window")
+    def span(self, lookback: Lookback) -> str:
+        since = lookback.window in list(Period)
+        return f"{lookback.window}, {lookback.time_zone}" if since else lookback.window
+
+    @admin.display(description="tells")
+    def answers(self, lookback: Lookback) -> str:
+        told = {"sum of": lookback.sum, "different": lookback.distinct}
+        return ", ".join(["count", *(f"{k} {v}" for k, v in told.items() if v)])
+
+    @admin.display(description="only", ordering="decision")
+    def only(self, lookback: Lookback) -> SafeString | str:
+        if not lookback.decision:
+            return ""
+        decision = Decision(lookback.decision)
+        return label(decision.label, DECISIONS[decision])
 
 
 @admin.register(RiskFactor)

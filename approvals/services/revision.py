@@ -27,7 +27,7 @@ from approvals.services.submission import Proposal
 from governance import canonical, clock
 from governance.ledger import Actor, Kind
 from governance.models import Action, Agent, Status, User
-from policies import lookbacks
+from policies import lookbacks, monitoring
 from policies.rules import Decision
 
 ATTEMPTS = 5
@@ -232,4 +232,5 @@ def _follow(
     asking.proceed(course, judged)
     storage.save_revision(course, former, at=judged.at)
     lookbacks.record_entries(action, judged.counted)
+    monitoring.record(action, judged.verdict, judged.at)
     return course

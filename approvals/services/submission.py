@@ -18,7 +18,7 @@ from approvals.services import asking, glass, replay, storage
 from governance import canonical
 from governance.ledger import Actor, Kind
 from governance.models import Action, Agent, Status
-from policies import lookbacks
+from policies import lookbacks, monitoring
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,7 @@ def _create(agent: Agent, proposal: Proposal, judged: judgement.Judged) -> Cours
     if course.request:
         storage.insert_request(course)
     lookbacks.record_entries(action, judged.counted)
+    monitoring.record(action, judged.verdict, judged.at)
     storage.record(course, judged.at)
     return course
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from governance import queue
-from policies import backtests
+from policies import backtests, slices
 from policies.models import Backtest
 
 
@@ -15,6 +15,7 @@ def run_backtests() -> int:
     """
     backtest = Backtest.objects.filter(finished_at=None).order_by("?").first()
     if backtest is None:
+        slices.forget()
         return 0
     more = backtests.step(backtest)
     if more or Backtest.objects.filter(finished_at=None).exists():

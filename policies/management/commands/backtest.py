@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from governance import clock
 from policies import backtests, drafting, findings, findings_text
-from policies.backtests import Span
 from policies.drafts import Draft
 from policies.findings import Findings
+from policies.remembering import Span
 
 
 class Command(BaseCommand):

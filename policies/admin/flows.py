@@ -65,7 +65,7 @@ class StageForm(forms.ModelForm[FlowStage]):
     timeout = DurationField(label="Time to decide", required=False, help_text="E.g. 4h")
     escalate_to = choice_of_groups("Then ask as well")
     rejections = forms.IntegerField(
-        label="People who must reject to stop it",
+        label="Rejections that stop it",
         required=False,
         initial=1,
         widget=UnfoldAdminIntegerFieldWidget,

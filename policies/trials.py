@@ -13,10 +13,11 @@ from datetime import datetime
 from typing import Any
 
 from governance.errors import Problem
-from policies import engine, rulesets, samples
+from policies import bodies, engine, rulesets, samples
 from policies.bodies import Body, State, Subject
 from policies.compiled import Clause, CompiledRules
 from policies.engine import Verdict
+from policies.patterns import matches
 from policies.plan import Plan
 from policies.rules import ActionType, Decision, Mode, Policy
 
@@ -79,8 +80,21 @@ def _said(trial: Trial) -> str:
 
 def _run(state: State, tests: Mapping[str, Body], at: datetime) -> Iterator[Trial]:
     if tests:
-        rules = engine.compile_rules(rulesets.rule_set(state, {}))
+        asked = _about(state, {test["action"] for test in tests.values()})
+        rules = engine.compile_rules(rulesets.rule_set(asked, {}))
         yield from (run(rules, test, at) for test in tests.values())
+
+
+def _about(state: State, actions: Iterable[str]) -> State:
+    """Leave out what cannot apply to these actions: compiling is most of the work."""
+    wanted = bodies.copy(state)
+    for subject in (Subject.POLICY, Subject.RISK_FACTOR):
+        wanted[subject] = {
+            name: body
+            for name, body in state[subject].items()
+            if any(matches(p, action) for p in body["actions"] for action in actions)
+        }
+    return wanted
 
 
 def _unfit(errors: Iterable[Problem]) -> Iterator[str]:

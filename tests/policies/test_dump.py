@@ -276,3 +276,17 @@ def test_what_is_there_is_replaced_whole(tmp_path: Path) -> None:
 
     assert file.read_text() == dumped()
     assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.django_db
+def test_it_warns_of_a_file_that_is_too_large_to_be_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "policies.management.commands.dump_policies.MAX_BYTES", len(dumped()) - 1
+    )
+    err = StringIO()
+
+    call_command("dump_policies", stdout=StringIO(), stderr=err)
+
+    assert "split it" in err.getvalue()

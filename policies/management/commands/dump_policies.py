@@ -14,6 +14,13 @@ from django.urls import reverse
 from governance import locks
 from policies import dump, rows
 from policies.bodies import State
+from policies.yaml_tree import MAX_BYTES
+
+
+_TOO_LARGE = (
+    f"Warning: The file is larger than the {MAX_BYTES // 1024} KiB that load_policies takes "
+    "at once: split it."
+)
 
 
 class Command(BaseCommand):
@@ -36,6 +43,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         schema = f"{settings.PUBLIC_URL}{reverse('policy-file-schema')}"
         text = dump.text(_rules(), schema, retired=options["retired"])
+        if len(text.encode()) > MAX_BYTES:
+            self.stderr.write(self.style.WARNING(_TOO_LARGE))
         if options["output"] in (None, "-"):
             self.stdout.write(text, ending="")
         else:

@@ -16,7 +16,6 @@ from policies import dump, rows
 from policies.bodies import State
 from policies.yaml_tree import MAX_BYTES
 
-
 _TOO_LARGE = (
     f"Warning: The file is larger than the {MAX_BYTES // 1024} KiB that load_policies takes "
     "at once: split it."

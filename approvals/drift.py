@@ -51,10 +51,12 @@ def check() -> int:
 def _behind(revision: int) -> Iterator[ApprovalRequest]:
     """Yield what waits and was last compared with earlier rules, by those it had."""
     older = Q(drift_revision=None) | Q(drift_revision__lt=revision)
-    rows = ApprovalRequest.objects.open().filter(older, rules_revision__lt=revision)
-    rows = rows.select_related("action__agent").prefetch_related("stages")
-    while page := list(rows.order_by("rules_revision", "pk")[:PAGE]):
-        yield from page
+    behind = ApprovalRequest.objects.open().filter(older, rules_revision__lt=revision)
+    keys = list(behind.order_by("rules_revision", "pk").values_list("pk", flat=True))
+    rows = behind.select_related("action__agent").prefetch_related("stages")
+    for start in range(0, len(keys), PAGE):
+        page = rows.filter(pk__in=keys[start : start + PAGE])
+        yield from page.order_by("rules_revision", "pk")
 
 
 def _compared(

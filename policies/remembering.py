@@ -95,7 +95,7 @@ def _known(
 
 
 def letter(decisions: Decisions) -> int:
-    live, draft = map(_ORDER.index, decisions)
+    live, draft = (_ORDER.index(Decision(each)) for each in decisions)
     return live * len(_ORDER) + draft
 
 

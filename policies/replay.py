@@ -19,7 +19,7 @@ from policies.differences import Difference, difference_of
 from policies.drafts import Draft
 from policies.engine import CompiledRules, Verdict
 from policies.recorded import Agents, Recorded
-from policies.rules import Decision, Facts, History, Lookback
+from policies.rules import Facts, History, Lookback
 from policies.windows import Window
 
 
@@ -38,7 +38,7 @@ class Outcome:
 
 
 # What each side decided, the rules in force first.
-Decisions = tuple[Decision, Decision]
+Decisions = tuple[str, str]
 
 
 class Replay:
@@ -83,10 +83,9 @@ class Replay:
 
     def remember(self, action: Recorded, decisions: Decisions | None = None) -> None:
         """Count the action without judging it; by what was decided then, by default."""
-        decided = Decision(action.decision)
         if self._counting(action.name):
             facts = self._agents.facts_of(action)
-            self._count(action, facts, decisions or (decided, decided))
+            self._count(action, facts, decisions or (action.decision,) * 2)
 
     def _judged(self, side: Side, facts: Facts) -> Verdict:
         history = self._history(side, facts, self._reading(side, facts.action))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
 from threading import Barrier
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.db import connection
 
 from approvals import services as approvals
@@ -25,6 +29,7 @@ from tests.policies.making import asking, flow, lookback, policy
 
 pytestmark = pytest.mark.django_db
 AT_ONCE = 16
+DOCS = Path(__file__).parent.parent.parent / "docs" / "policies.md"
 
 
 @pytest.fixture(autouse=True)
@@ -183,3 +188,42 @@ def test_an_amount_nobody_can_add_goes_to_a_person(agent: Agent) -> None:
 
     assert refund(agent, amount="49").status == Status.PENDING
     assert refund(agent, amount=49).status == Status.PENDING
+
+
+# The worked examples of docs/policies.md, in its order.
+DOCUMENTED: list[list[tuple[str, dict[str, Any], str]]] = [
+    [
+        ("refund.create", {"amount": 1900}, "ALLOW"),
+        ("refund.create", {"amount": 150}, "REQUIRE_APPROVAL"),
+        ("refund.create", {"amount": 100}, "ALLOW"),
+        ("refund.create", {"amount": 1}, "REQUIRE_APPROVAL"),
+    ],
+    [
+        ("payment.create", {"supplier_id": 7, "amount": 7000}, "REQUIRE_APPROVAL"),
+        ("payment.create", {"supplier_id": 7, "amount": 4000}, "BLOCK"),
+        ("payment.create", {"supplier_id": 8, "amount": 4000}, "REQUIRE_APPROVAL"),
+    ],
+    [
+        *[("payment.create", {"iban": f"DE{n}"}, "ALLOW") for n in (1, 2, 1, 3)],
+        ("payment.create", {"iban": "DE4"}, "REQUIRE_APPROVAL"),
+        *[("payment.create", {"iban": f"DE{n}"}, "ALLOW") for n in (2, 1, 1, 1, 1)],
+        ("payment.create", {"iban": "DE1"}, "BLOCK"),
+    ],
+]
+
+
+@pytest.mark.parametrize("number", range(len(DOCUMENTED)))
+def test_the_documented_budgets_answer_as_the_documents_say(
+    number: int, agent: Agent, tmp_path: Path
+) -> None:
+    _, _, section = DOCS.read_text().partition("### What uses up a budget")
+    examples = re.findall(r"```yaml\n(.*?)```", section.partition("\n## ")[0], re.S)
+    assert len(examples) == len(DOCUMENTED)
+    services.save(Subject.FLOW, flow("finance"))
+    file = tmp_path / "rules.yaml"
+    file.write_text(f"version: 1\n{examples[number]}")
+    call_command("load_policies", str(file), stdout=StringIO())
+
+    for name, params, decision in DOCUMENTED[number]:
+        course, _ = approvals.submit(agent, Proposal(name, params))
+        assert course.action.decision == decision, params

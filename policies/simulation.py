@@ -6,7 +6,7 @@ out is taken from the database: who the agent is, and what happened before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import chain
@@ -58,12 +58,9 @@ def read(raw: Any) -> Body:
     if isinstance(raw, dict) and isinstance(raw.get("agent"), str):
         raw = {**raw, "agent": _agent(raw["agent"])}
     try:
-        sample = fields.read_form(_SAMPLE, raw)
+        return fields.read_form(_SAMPLE, raw)
     except Unfit as unfit:
         raise Invalid(_sentence(unfit.problems[0]), errors=unfit.problems) from None
-    if problems := list(_misread(sample["history"])):
-        raise Invalid(_sentence(problems[0]), errors=problems)
-    return sample
 
 
 def simulate(draft: Draft, sample: Body, at: datetime) -> Simulation:
@@ -167,16 +164,6 @@ def _counted(asked: list[Lookback], facts: Facts, cut: list[str]) -> dict[str, H
 def _refused(rules: CompiledRules, facts: Facts) -> list[Problem]:
     kind = rules.action_types.get(facts.action)
     return list(engine.schema_errors(kind, facts.params)) if kind else []
-
-
-def _misread(history: Mapping[str, Any]) -> Iterator[Problem]:
-    for name, found in history.items():
-        answers = found.items() if isinstance(found, dict) else [("", found)]
-        for answer, value in answers:
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if answer not in ("count", "sum", "distinct") or not number:
-                detail = 'Write what it found: {"count": 2, "sum": 150}.'
-                yield Problem(f"/history/{name}", "invalid", detail)
 
 
 def _agent(name: str) -> Body:

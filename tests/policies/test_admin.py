@@ -342,6 +342,56 @@ def test_lookbacks_factors_and_the_catalogue_are_saved_alike(console: Client) ->
     assert Version.objects.count() == 4
 
 
+def test_a_lookback_says_what_it_counts(console: Client) -> None:
+    fields = {
+        "name": "agent_day",
+        "actions": "refund.create",
+        "key": "agent.name, params.customer_id",
+        "window": "day",
+        "time_zone": "Europe/Berlin",
+        "sum": "params.amount",
+        "distinct": "params.iban",
+        "decision": "ALLOW",
+        "note": "",
+    }
+
+    console.post("/admin/policies/lookback/add/", fields)
+
+    saved = Lookback.objects.get()
+    assert {name: getattr(saved, name) for name in ("window", "distinct")} == {
+        "window": "day",
+        "distinct": "params.iban",
+    }
+    shown = console.get("/admin/policies/lookback/").content.decode()
+    for words in (
+        "agent.name, params.customer_id",
+        "day, Europe/Berlin",
+        "count, sum of params.amount, different params.iban",
+        "Allow",
+    ):
+        assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("window", "fortnight", "is not a duration"),
+        ("key", "agent.owner", "write a path like"),
+        ("distinct", "iban", "write a path like"),
+        ("time_zone", "Europe/Berln", "Did you mean Europe/Berlin?"),
+    ],
+)
+def test_a_lookback_is_checked_at_its_field(
+    console: Client, field: str, value: str, words: str
+) -> None:
+    fields = {**lookback(), "actions": "refund.create", "time_zone": "UTC", "note": ""}
+
+    answer = console.post("/admin/policies/lookback/add/", {**fields, field: value})
+
+    assert words in "".join(answer.context["adminform"].form.errors[field])
+    assert not Lookback.objects.exists()
+
+
 def test_a_lookback_is_removed_with_a_reason(console: Client) -> None:
     services.save(Subject.LOOKBACK, lookback())
 

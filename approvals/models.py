@@ -18,6 +18,7 @@ DECIDE = "decide_approvalrequest"
 VIEW = "view_approvalrequest"
 VIEW_ALL = "view_all_approvalrequest"
 REJUDGE = "rejudge_approvalrequest"
+_DESK = "_countersign_desk"
 # A time that was read, or the database's own when the statement runs.
 Moment = datetime | WallClock
 
@@ -38,7 +39,7 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         """
         spoken = Vote.objects.filter(Q(person=user) | Q(seat=user)).values("request")
         rights = Q()
-        for seat in Delegation.objects.seats_of(user.pk, WallClock()):
+        for seat in desk_of(user).seats:
             rights |= _right_of(seat)
         mine = self.open().filter(rights).exclude(pk__in=spoken)
         return mine.exclude(action__agent__owner=user)
@@ -49,7 +50,7 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         What a stand-in may not decide themselves stays with the person.
         """
         mine = self.to_decide(user).exclude(pk__in=Snooze.objects.of(user))
-        for other in Delegation.objects.stand_ins(user.pk, WallClock()):
+        for other in desk_of(user).stand_ins:
             mine = mine.exclude(pk__in=self.model.objects.to_decide(other).values("pk"))
         return mine
 
@@ -65,9 +66,34 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         if user.has_perm(f"approvals.{VIEW_ALL}"):
             return self
         seen = Q(pk__in=Vote.objects.filter(person=user).values("request"))
-        for seat in Delegation.objects.seats_of(user.pk, WallClock()):
+        for seat in desk_of(user).seats:
             seen |= _sight_of(seat)
         return self.filter(seen)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Whose work lies before a person at this moment, and who does theirs."""
+
+    seats: list[Seat]
+    stand_ins: list[User]
+
+
+def desk_of(user: User) -> Desk:
+    """Return it as it is now, or as a page read it for all of its lists."""
+    kept: Desk | None = getattr(user, _DESK, None)
+    return kept or _read_desk(user)
+
+
+def keep_desk(user: User) -> None:
+    """Read it once for as long as this instance lives: for pages, not for services."""
+    if getattr(user, _DESK, None) is None:
+        setattr(user, _DESK, _read_desk(user))
+
+
+def _read_desk(user: User) -> Desk:
+    delegations, at = Delegation.objects, WallClock()
+    return Desk(delegations.seats_of(user.pk, at), delegations.stand_ins(user.pk, at))
 
 
 def _right_of(seat: Seat) -> Q:

@@ -9,7 +9,13 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
-from approvals.models import VIEW, VIEW_ALL, ApprovalRequest, RequestUserPermission
+from approvals.models import (
+    VIEW,
+    VIEW_ALL,
+    ApprovalRequest,
+    RequestUserPermission,
+    keep_desk,
+)
 from governance.models import User
 from policies.models import FlowStage
 
@@ -18,8 +24,10 @@ _REMEMBERED = "_countersign_may_open"
 
 def person(request: HttpRequest) -> User:
     """Return who is logged in. The admin lets nobody else get this far."""
-    assert isinstance(request.user, User)
-    return request.user
+    user = request.user
+    assert isinstance(user, User)
+    keep_desk(user)
+    return user
 
 
 def may_open(request: HttpRequest) -> bool:

@@ -18,7 +18,7 @@ from approvals.authority import Standing
 from approvals.console import access, words
 from approvals.course import Course
 from approvals.deciders import spoken
-from approvals.models import ApprovalRequest, Delegation, Seat, Snooze, Stage
+from approvals.models import ApprovalRequest, Seat, Snooze, Stage, desk_of
 from approvals.services import attention
 from governance import clock
 from governance.errors import Invalid, Refused
@@ -96,7 +96,7 @@ def marks(user: User, courses: Mapping[UUID, Course], at: datetime) -> dict[UUID
     """Return what to say of each request by its key, in as many queries as for one."""
     requests = [c.request for c in courses.values() if c.request]
     snoozed = _snoozes(requests, user, at)
-    whose = _whose(user, courses, at)
+    whose = _whose(user, courses)
     return {
         request.pk: Mark(
             whose.get(request.pk, ""),
@@ -114,9 +114,9 @@ def _snoozes(
     return dict(rows.values_list("request_id", "until"))
 
 
-def _whose(user: User, courses: Mapping[UUID, Course], at: datetime) -> dict[UUID, str]:
+def _whose(user: User, courses: Mapping[UUID, Course]) -> dict[UUID, str]:
     """Return whose right this person would use, where it is not their own."""
-    seats = Delegation.objects.seats_of(user.pk, at)
+    seats = desk_of(user).seats
     if len(seats) == 1:
         return {}
     stages = [s for course in courses.values() for s in course.open_stages()]

@@ -6,42 +6,58 @@ out is much cheaper than judging them twice. In doubt the answer is yes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from policies.compiled import Clause, CompiledRules, conditions
 from policies.drafts import Draft
 from policies.engine import Verdict
-from policies.rules import Facts, Lookback, Policy
+from policies.rules import Decision, Facts, Flow, Lookback, Mode, Policy
 from policies.situation import CannotEvaluate, ground
 
 _Asked = tuple[Policy, Clause]
+# What matters about a policy that matches, whatever it is called.
+_Terms = tuple[Decision, Mode, Flow | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """What a draft changes about the judges of one kind of action: policies alone."""
 
-    gone: frozenset[str]
-    new: tuple[_Asked, ...]
+    gone: Mapping[str, _Terms]
+    new: tuple[tuple[_Terms, Clause], ...]
     # The lookbacks that the new ones ask.
     reads: tuple[Lookback, ...]
 
-    def had_a_say(self, verdict: Verdict) -> bool:
-        """Whether a policy that the draft takes away had a part in this verdict."""
-        return any(
-            entry["matched"] and entry["policy"] in self.gone
-            for entry in verdict.trace["policies"]
-        )
+    def matters(
+        self, live: Verdict, rules: CompiledRules, facts: Facts, risk: int
+    ) -> bool:
+        """Whether what matches instead has other terms, or cannot be evaluated.
 
-    def has_a_say(self, rules: CompiledRules, facts: Facts, risk: int) -> bool:
-        """Whether a policy that the draft brings matches, or cannot be evaluated."""
-        calendars = rules.calendars_at(facts.now, conditions(self.new))
+        ``facts`` hold what the draft's lookbacks have found.
+        """
         try:
-            known = ground(facts, rules.sensitivity(facts.resource), calendars).at(risk)
-            return any(clause.holds(known) for _, clause in self.new)
+            return set(self._said(live)) != set(self._would_say(rules, facts, risk))
         except CannotEvaluate:
             return True
+
+    def _said(self, live: Verdict) -> Iterator[_Terms]:
+        for entry in live.trace["policies"]:
+            if entry["policy"] in self.gone and entry["matched"]:
+                if "error" in entry:
+                    raise CannotEvaluate(entry["error"])
+                yield self.gone[entry["policy"]]
+
+    def _would_say(
+        self, rules: CompiledRules, facts: Facts, risk: int
+    ) -> Iterator[_Terms]:
+        if self.new:
+            calendars = rules.calendars_at(facts.now, conditions(self.new))
+            sensitivity = rules.sensitivity(facts.resource)
+            known = ground(facts, sensitivity, calendars).at(risk)
+            for terms, clause in self.new:
+                if clause.holds(known):
+                    yield terms
 
 
 def difference_of(draft: Draft, action: str) -> Difference | bool:
@@ -54,11 +70,15 @@ def difference_of(draft: Draft, action: str) -> Difference | bool:
     kept = [each for each in before if each[0] in same]
     if list(_ground(live, action, kept)) != list(_ground(tried, action, kept)):
         return True
-    new = tuple(each for each in after if each[0] not in same)
-    gone = frozenset(policy.name for policy, _ in before if policy not in same)
+    new = tuple((_terms(p, tried), c) for p, c in after if p not in same)
+    gone = {p.name: _terms(p, live) for p, _ in before if p not in same}
     names = _asked_for(clause for _, clause in new)
     reads = tuple(b for b in tried.rules.lookbacks if b.name in names)
     return Difference(gone, new, reads) if gone or new else False
+
+
+def _terms(policy: Policy, rules: CompiledRules) -> _Terms:
+    return policy.decision, policy.mode, rules.flows.get(policy.flow or "")
 
 
 def _ground(rules: CompiledRules, action: str, kept: list[_Asked]) -> Iterator[object]:

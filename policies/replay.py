@@ -121,19 +121,15 @@ class Replay:
     def _could_differ(self, facts: Facts, live: Verdict) -> bool:
         """Whether the draft could say anything else, found out as cheaply as can be.
 
-        It cannot, if all it changes for this action are policies, and neither those it
-        takes away matched nor those it brings match.
+        It cannot, if all it changes for this action are policies, and those that match
+        ask for the same as those that matched.
         """
         difference = self._differences(facts.action)
         if not isinstance(difference, Difference):
             return difference
-        if difference.had_a_say(live):
-            return True
-        if not difference.new:
-            return False
         history = self._history(Side.DRAFT, facts, difference.reads)
         facts = replace(facts, history=history)
-        return difference.has_a_say(self.rules[Side.DRAFT], facts, live.risk)
+        return difference.matters(live, self.rules[Side.DRAFT], facts, live.risk)
 
     def _difference(self, action: str) -> Difference | bool:
         return difference_of(self.draft, action)

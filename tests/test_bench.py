@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import __main__, policies
+from bench import __main__, backtest, policies
 from bench.figures import Figure, table
 from policies.engine import compile_rules, judge
 
@@ -34,7 +34,7 @@ def test_what_is_beyond_its_limit_fails(
     monkeypatch.setattr(policies, "measure", measure)
     monkeypatch.setattr(__main__, "RESULTS", tmp_path / "var" / "bench.json")
 
-    assert __main__.main() == code
+    assert __main__.main("policies") == code
 
     (kept,) = json.loads((tmp_path / "var" / "bench.json").read_text())
     assert kept["ratio"] == figure.ratio
@@ -49,3 +49,8 @@ def test_each_decision_that_is_measured_asks_as_many_policies(size: int) -> None
     assert not rules.broken
     assert verdict.evaluated
     assert len(verdict.trace["policies"]) == policies.PER_ACTION
+
+
+@pytest.mark.slow
+def test_a_backtest_is_measured_from_outside(tmp_path: Path) -> None:
+    assert backtest.seconds(f"sqlite:///{tmp_path}/bench.sqlite3", 60) > 0

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from governance import clock
 from policies import monitoring
 from policies.admin.base import RuleAdmin
-from policies.admin.trying import sees_actions
+from policies.admin.visits import sees_actions
 from policies.models import Policy
 
 

@@ -350,7 +350,7 @@ def test_the_index_answers_also_for_several_lookbacks(agent: Agent) -> None:
         rule(name=n, sum="params.amount", distinct="params.iban")
         for n in ("one", "other")
     ]
-    _fill(record(agent, *asked, amount=1, iban="DE1"), 50_000)
+    _fill(record(agent, *asked, amount=1, iban="DE1"), 10_000)
 
     at = clock.now()
     with CaptureQueriesContext(connection) as queries:

@@ -268,6 +268,8 @@ class Action(models.Model):
     # When the clock next has work here: the deadline, or an SLA mark before it.
     due_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
+    # When policies decided on this revision: budgets count it in the window of then.
+    judged_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
     grant_expires_at = models.DateTimeField(null=True)

@@ -85,7 +85,7 @@ def rebuild(lookback: Lookback, at: datetime) -> int:
     """
     row = Row.objects.get(name=lookback.name)
     row.entries.all().delete()
-    counted = Action.objects.filter(created_at__gte=tallies.begins(lookback, at))
+    counted = Action.objects.filter(judged_at__gte=tallies.begins(lookback, at))
     if "*" not in lookback.actions:
         counted = counted.filter(_matching(lookback.actions))
     written = 0
@@ -103,7 +103,7 @@ def facts_of(action: Action) -> Facts:
         action=action.name,
         params=action.params,
         agent=AgentFacts(agent.name, agent.environment, tuple(agent.tags)),
-        now=action.created_at,
+        now=action.judged_at,
         resource=action.resource,
         context=action.context,
     )
@@ -121,7 +121,7 @@ def _entry(
         action=action,
         amount=found.amount,
         value=found.value,
-        at=action.created_at,
+        at=action.judged_at,
     )
 
 

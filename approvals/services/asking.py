@@ -45,7 +45,7 @@ def obey(action: Action, judged: Judged) -> None:
     action.risk = verdict.risk
     action.status = status
     action.grant = verdict.grant
-    action.updated_at = at
+    action.judged_at = action.updated_at = at
     action.settled_at = None if status == Status.PENDING else at
     action.grant_expires_at = at + verdict.grant if status == Status.ALLOWED else None
     action.deadline_at = action.due_at = None

@@ -40,6 +40,7 @@ REVISED = (
     "risk",
     "grant",
     "expires_at",
+    "judged_at",
 )
 # What may change of a stage; the rest are its terms.
 UNDER_WAY = (

@@ -114,6 +114,7 @@ class Migration(migrations.Migration):
                 ('deadline_at', models.DateTimeField(null=True)),
                 ('due_at', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField()),
+                ('judged_at', models.DateTimeField()),
                 ('updated_at', models.DateTimeField()),
                 ('settled_at', models.DateTimeField(null=True)),
                 ('grant_expires_at', models.DateTimeField(null=True)),

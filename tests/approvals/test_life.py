@@ -90,6 +90,8 @@ class Lives(RuleBasedStateMachine):
         self.lives: list[tuple[Life, Any]] = []
         self.delegations: dict[str, Any] = {}
         self.moved: list[tuple[str, str]] = []
+        # What a step has looked at already need not be looked at again behind it.
+        self.compared: Any = None
 
     def teardown(self) -> None:
         transaction.savepoint_rollback(self.savepoint)
@@ -142,6 +144,44 @@ class Lives(RuleBasedStateMachine):
     def agree_to_what_is_asked(self, who: int) -> None:
         self.answer_what_is_asked(who, "approve")
 
+    @precondition(lambda self: self.asked())
+    @rule(who=some, to=some)
+    def let_a_stand_in_answer(self, who: int, to: int) -> None:
+        life, pk = self.asked()[-1]
+        able = [person for person in PEOPLE if life.may(person)]
+        others = [person for person in PEOPLE if person not in able]
+        if able and others:
+            stand_in = others[to % len(others)]
+            self.delegate(able[who % len(able)], stand_in)
+            self.speak(life, pk, stand_in, "approve")
+
+    @precondition(lambda self: any(life.votes for life, _ in self.asked()))
+    @rule(who=some)
+    def leave_after_approving(self, who: int) -> None:
+        """Who approved at a stage leaves its groups; the others go on to the end."""
+        life, pk = next(each for each in self.asked() if each[0].votes)
+        _, seat, _, index = life.votes[who % len(life.votes)]
+        for group in sorted(life.stages[index].groups):
+            if seat in self.world.groups[group]:
+                self.move(seat, group)
+        for person in PEOPLE:
+            if life.status == "pending" and life.may(person):
+                self.speak(life, pk, person, "approve")
+
+    @precondition(lambda self: self.asked())
+    @rule(who=some)
+    def answer_when_silence_has_asked(self, who: int) -> None:
+        """Wait until somebody may speak who could not before, or until the end."""
+        life, pk = self.asked()[-1]
+        before = {person for person in PEOPLE if life.may(person)}
+        able: list[str] = []
+        while not able and life.status == "pending" and life.next_mark() is not None:
+            self.wait_for_silence()
+            life.lapse(self.now)
+            able = [p for p in PEOPLE if p not in before and life.may(p)]
+        if able:
+            self.speak(life, pk, able[who % len(able)], "approve")
+
     def asked(self) -> list[tuple[Life, Any]]:
         return [each for each in self.lives if each[0].status == "pending"]
 
@@ -177,7 +217,9 @@ class Lives(RuleBasedStateMachine):
     @rule(person=people, group=groups)
     def join_or_leave(self, person: str, group: str) -> None:
         """One change at a time, or soon nobody is where anybody asks."""
-        person, group = self.moved.pop() if self.moved else (person, group)
+        self.move(*(self.moved.pop() if self.moved else (person, group)))
+
+    def move(self, person: str, group: str) -> None:
         members = self.world.groups[group]
         members ^= {person}
         if (person in members) != (person in GROUPS[group]):
@@ -280,9 +322,12 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def a_reader_sees_what_the_model_says(self) -> None:
         for life, pk in self.lives[-1:]:
-            self.compare(life, pk)
+            if self.compared != pk:
+                self.compare(life, pk)
+        self.compared = None
 
     def compare(self, life: Life, pk: Any) -> None:
+        self.compared = pk
         life.lapse(self.now)
         course = storage.read(pk)
         course.lapse(clock.now())

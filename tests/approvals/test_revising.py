@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from approvals import services
 from approvals.course import Course
 from approvals.errors import NotRevisable
 from approvals.models import ApprovalRequest, RequestGroupPermission, Vote
+from governance import clock
 from governance.errors import Refused
 from governance.models import Action, Agent, Event, User
-from policies import engine
+from policies import engine, lookbacks, store
+from policies.models import LookbackEntry
 from tests.approvals.factories import make_request
 from tests.approvals.test_races import at_once, decide, meet_in
 from tests.cast import REFUND
@@ -204,3 +207,23 @@ def test_a_request_of_another_revision_is_not_taken_for_this_one(
 
     assert Action.objects.get(pk=sent_back.action_id).status == "approved"
     assert Action.objects.get(pk=other.action_id).status == "pending"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("again", [False, True], ids=["asked", "rebuilt"])
+def test_a_budget_counts_a_revision_when_it_was_revised(
+    sent_back: ApprovalRequest, again: bool
+) -> None:
+    with clock.shifted(timedelta(days=3)):
+        course = revise(sent_back)
+        if again:
+            for each in store.current().rules.lookbacks:
+                lookbacks.rebuild(each, clock.now())
+        then = clock.now()
+
+    entries = LookbackEntry.objects.filter(action=course.action)
+    assert entries
+    for entry in entries:
+        assert timedelta() <= then - entry.at < timedelta(minutes=1)
+    action = Action.objects.get(pk=course.action.pk)
+    assert action.judged_at - action.created_at >= timedelta(days=3)

@@ -65,6 +65,7 @@ def make_action(
         status=status,
         decision=decision,
         created_at=at,
+        judged_at=at,
         updated_at=at,
         settled_at=None if waiting else at,
         grant_expires_at=at + timedelta(hours=1),

@@ -18,6 +18,7 @@ DECIDE = "decide_approvalrequest"
 VIEW = "view_approvalrequest"
 VIEW_ALL = "view_all_approvalrequest"
 REJUDGE = "rejudge_approvalrequest"
+VIGILANCE = "view_vigilance"
 _DESK = "_countersign_desk"
 # A time that was read, or the database's own when the statement runs.
 Moment = datetime | WallClock
@@ -186,6 +187,7 @@ class ApprovalRequest(models.Model):
             (DECIDE, "Can decide this request"),
             (VIEW_ALL, "Can view every request"),
             (REJUDGE, "Can have waiting requests judged again"),
+            (VIGILANCE, "Can see how carefully people decide"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -201,7 +203,13 @@ class ApprovalRequest(models.Model):
             # The queue.
             models.Index(
                 name="request_open", fields=["opened_at"], condition=Q(closed_at=None)
-            )
+            ),
+            # What was settled in these days.
+            models.Index(
+                name="request_closed",
+                fields=["closed_at"],
+                condition=Q(closed_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -305,6 +313,8 @@ class Vote(models.Model):
     # With a request for changes: the parameters the reviewer would agree to.
     proposed_params = models.JSONField(null=True)
     via = models.CharField(max_length=12)
+    # When this person was shown what they decided on. Null: they never opened it.
+    shown_at = models.DateTimeField(null=True)
     at = models.DateTimeField()
 
     append_only = True
@@ -332,6 +342,10 @@ class Vote(models.Model):
                 name="vote_verdict_is_known",
                 condition=Q(verdict__in=["approve", "reject", "request_changes"]),
             ),
+        ]
+        indexes = [
+            # What was decided in these days.
+            models.Index(name="vote_at", fields=["at"])
         ]
 
     def __str__(self) -> str:
@@ -480,6 +494,70 @@ class Snooze(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person_id}: {self.request_id}"
+
+
+class Look(models.Model):
+    """Somebody has a request open. The page says so again while it is shown."""
+
+    request = models.ForeignKey(ApprovalRequest, models.CASCADE, related_name="looks")
+    person = models.ForeignKey(User, models.CASCADE, related_name="+")
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = []
+        constraints = [
+            models.UniqueConstraint(
+                name="look_once_per_person", fields=["request", "person"]
+            )
+        ]
+        indexes = [models.Index(name="look_seen_at", fields=["seen_at"])]
+
+    def __str__(self) -> str:
+        return f"{self.person_id}: {self.request_id}"
+
+
+class SavedView(models.Model):
+    """A tab, filters and a search that one person keeps under a name."""
+
+    person = models.ForeignKey(User, models.CASCADE, related_name="saved_views")
+    name = models.CharField(max_length=50)
+    # As in the address of the page.
+    query = models.CharField(max_length=1000)
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = []
+        constraints = [
+            models.UniqueConstraint(
+                name="saved_view_once_per_name", fields=["person", "name"]
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PresetReason(models.Model):
+    """A comment that people give often, ready to be chosen."""
+
+    verdict = models.CharField(max_length=15, choices=Vote.Verdict)
+    # For which actions: ``refund.create``, ``refund.*`` or ``*``.
+    pattern = models.CharField(max_length=100, default="*")
+    text = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["verdict", "pattern", "text"]
+        verbose_name = "preset reason"
+        default_permissions = ["add", "change", "delete", "view"]
+        constraints = [
+            models.UniqueConstraint(
+                name="preset_reason_once",
+                fields=["verdict", "pattern", "text"],
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class BreakGlassQuerySet(models.QuerySet["BreakGlass"]):

@@ -12,9 +12,11 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import TransactionTestCase
 
+from approvals.models import ApprovalRequest
 from governance import services, triggers
 from governance.models import Agent, User
 from tests import servers
+from tests.approvals.factories import make_request
 from tests.cast import AgentClient, make_user
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
@@ -152,3 +154,9 @@ def api(agent: Agent) -> AgentClient:
 def refund_rules(managers: Group, finance: Group) -> None:
     """The policies of the running example."""
     call_command("load_policies", "examples/refunds.yaml", stdout=StringIO())
+
+
+@pytest.fixture
+def refund(refund_rules: None, agent: Agent) -> ApprovalRequest:
+    """A refund of $75 that waits for a manager."""
+    return make_request(agent)

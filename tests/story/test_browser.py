@@ -5,37 +5,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.chromium import SIZES, keep, launched, watch
 from tests.story.conftest import Installation
 from tests.story.test_refunds import ask, digest, kinds
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("story")]
 
-SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    assert path, "The browser test needs chromium: apt-get install chromium."
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(params=list(SIZES))
@@ -47,18 +32,8 @@ def page(
     context = browser.new_context(
         base_url=installation.url, viewport={"width": width, "height": height}
     )
-    wrong: list[str] = []
     page = context.new_page()
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
-    page.on(
-        "request",
-        lambda sent: (
-            None
-            if sent.url.startswith((installation.url, "data:"))
-            else wrong.append(sent.url)
-        ),
-    )
+    wrong = watch(page, installation.url)
     yield page
     context.close()
     assert not wrong
@@ -75,12 +50,6 @@ def open_request(page: Page, customer: str) -> None:
     page.goto("/admin/approvals/approvalrequest/")
     page.get_by_role("link", name=customer).click()
     expect(page.get_by_role("heading", name="What will run")).to_be_visible()
-
-
-def keep(page: Page, name: str) -> None:
-    if directory := os.environ.get("SCREENSHOTS"):
-        size = f"{page.viewport_size['width']}" if page.viewport_size else ""
-        page.screenshot(path=Path(directory, f"{name}-{size}.png"))
 
 
 def test_the_manager_reads_it_approves_it_and_the_agent_goes_on(

@@ -1,0 +1,81 @@
+"""The console in a real Chromium, served by this process from its own database.
+
+``console`` opens a page as somebody: ``console(alice, size="phone", scheme="dark")``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Protocol
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
+from django.test import Client
+from playwright._impl._api_structures import SetCookieParam
+from playwright.sync_api import Browser, Page
+from pytest_django.live_server_helper import LiveServer
+
+from governance.models import User
+from tests import chromium
+
+
+class Console(Protocol):
+    def __call__(
+        self, person: User, *, size: str = "desktop", scheme: str = "light"
+    ) -> Page: ...
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    # Playwright runs a loop in this thread; what it calls back is never the database.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        with chromium.launched() as found:
+            yield found
+
+
+@pytest.fixture
+def console(browser: Browser, live_server: LiveServer) -> Iterator[Console]:
+    """Open pages as somebody. Errors in scripts or of files fail the test."""
+    wrong: list[str] = []
+    with ExitStack() as stack:
+
+        def opened(
+            person: User, *, size: str = "desktop", scheme: str = "light"
+        ) -> Page:
+            width, height = chromium.SIZES[size]
+            context = browser.new_context(
+                base_url=live_server.url,
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if scheme == "dark" else "light",
+            )
+            stack.callback(context.close)
+            context.add_cookies([_session_of(person, live_server.url)])
+            page = context.new_page()
+            page.set_default_timeout(15_000)
+            seen = chromium.watch(page, live_server.url)
+            stack.callback(lambda: wrong.extend(seen))
+            return page
+
+        yield opened
+    assert not list(filter(None, wrong))
+
+
+def _session_of(person: User, url: str) -> SetCookieParam:
+    client = Client()
+    client.force_login(person, "django.contrib.auth.backends.ModelBackend")
+    value = client.cookies[settings.SESSION_COOKIE_NAME].value
+    return {"name": settings.SESSION_COOKIE_NAME, "value": value, "url": url}
+
+
+def serious(page: Page) -> list[str]:
+    """Return what axe finds that is serious or critical: rule and place."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{each['id']}: {node['target']} {node['failureSummary']}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+        for node in each["nodes"]
+    ]

@@ -126,7 +126,19 @@ def environment(variables: Mapping[str, Any], functions: Collection[Any] = ()) -
 
 
 def activation(variables: Mapping[str, Any]) -> Any:
-    return env(frozenset(), True).Activation(variables)
+    return _plain_env().Activation(variables)
+
+
+@cache
+def _plain_env() -> Any:
+    """The environment that activations are made by.
+
+    The library learns what a time is only when something is compiled: until then
+    ``now`` is no value to it.
+    """
+    plain = env(frozenset(), True)
+    plain.compile("true")
+    return plain
 
 
 @cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -359,3 +361,27 @@ def test_a_regular_expression_cannot_run_away(pattern: str) -> None:
     holds(f"params.text.matches('{pattern}')", params={"text": TEXT + "!"})
 
     assert time.perf_counter() - started < 1
+
+_FIRST = """
+from datetime import UTC, datetime, timedelta
+from policies import cel
+from policies.rules import AgentFacts, Facts, History, Lookback
+from policies.situation import situation
+
+lookback = Lookback("seen", ("*",), "", timedelta(days=1))
+condition = cel.compile_condition(
+    "history.seen.count == 1 && now.getFullYear() == 2026", lookbacks=[lookback]
+)
+agent, now = AgentFacts("bot", "production", ()), datetime(2026, 1, 1, tzinfo=UTC)
+facts = Facts("t.x", {}, agent, now, history={"seen": History(1)})
+print(condition.holds(situation(facts)))
+"""
+
+
+def test_the_first_condition_of_a_process_may_ask_for_the_time() -> None:
+    """The library knows times only once its environment has compiled something."""
+    done = subprocess.run(
+        [sys.executable, "-c", _FIRST], capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.strip() == "True", done.stderr

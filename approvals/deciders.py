@@ -93,8 +93,12 @@ def _acting(
 ) -> int:
     """Return in whose queue a holder's work lies: the last of the chain who may."""
     acting, who, seen = holder, holder, {holder}
+    arranged: set[int | None] = set()
     while (link := links.get(who)) and link.to_id not in seen:
         if owner and owner in (link.to_id, link.created_by_id):
+            break
+        arranged.add(link.created_by_id)
+        if link.to_id in arranged:
             break
         who = link.to_id
         seen.add(who)

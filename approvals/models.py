@@ -388,7 +388,8 @@ class DelegationQuerySet(models.QuerySet["Delegation"]):
         """Return whose rights a person may use: their own first, then the nearest.
 
         One query, and another for each link of a chain. Whom it has reached, it does
-        not follow again: a loop, were there one, ends.
+        not follow again: a loop, were there one, ends. Nor does it follow what this
+        person set up for others: nobody hands a right to themselves.
         """
         found = {person: Seat(person, (person,))}
         latest = dict(found)
@@ -396,7 +397,7 @@ class DelegationQuerySet(models.QuerySet["Delegation"]):
             links = self.active(at).filter(to__in=latest).order_by("person", "pk")
             reached = {}
             for link in links:
-                if link.person_id not in found:
+                if link.person_id not in found and link.created_by_id != person:
                     reached[link.person_id] = link.seat(latest[link.to_id])
             latest = reached
             found.update(reached)

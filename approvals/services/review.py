@@ -18,7 +18,7 @@ from django.db import transaction
 from approvals import authority, conditions, proposed, remarks, routing
 from approvals.course import Course
 from approvals.deciders import spoken
-from approvals.errors import Changed, NotOpen
+from approvals.errors import AlreadyVoted, Changed, NotOpen
 from approvals.models import ApprovalRequest, Stage, Vote
 from approvals.services import storage
 from approvals.services.deadlines import settle
@@ -78,6 +78,12 @@ class _Said:
     proposed_params: Mapping[str, Any] | None
     via: str
 
+    def sentences(self) -> list[str]:
+        return [text.strip() for text in self.conditions if text.strip()]
+
+    def stated(self) -> list[dict[str, str]]:
+        return [conditions.stated(check) for check in self.checks]
+
 
 @transaction.atomic
 def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) -> Course:
@@ -92,7 +98,7 @@ def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) ->
         raise storage.Overtaken
     if routing.seats(person, at) != seats:
         raise storage.Overtaken
-    if _said_before(course, request, person, said.verdict):
+    if _said_before(course, request, person, said):
         return course
 
     check_open(course, request, digest)
@@ -106,8 +112,8 @@ def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) ->
         by=by(person, locked[seat]),
         verdict=said.verdict,
         comment=said.comment.strip(),
-        conditions=[text.strip() for text in said.conditions if text.strip()],
-        checks=[conditions.stated(check) for check in said.checks],
+        conditions=said.sentences(),
+        checks=said.stated(),
         proposed_params=said.proposed_params,
         via=said.via,
         at=at,
@@ -145,13 +151,29 @@ def _lock_people(request: ApprovalRequest, seats: Sequence[int]) -> dict[int, Us
 
 
 def _said_before(
-    course: Course, request: ApprovalRequest, person: User, verdict: Vote.Verdict
+    course: Course, request: ApprovalRequest, person: User, said: _Said
 ) -> bool:
-    """Whether this is a double click: the same person, request and verdict."""
+    """Whether this is a double click: the same person, request and verdict.
+
+    It is none when it would bind the agent to something else: what was said stands.
+    """
     if course.request is None or course.request.pk != request.pk:
         return False
     own = [vote for vote in course.votes if vote.person_id == person.pk]
-    return any(vote.verdict == verdict for vote in own)
+    same = [vote for vote in own if vote.verdict == said.verdict]
+    if any(_adds(said, vote) for vote in same):
+        raise AlreadyVoted("You have decided already: nothing can be added to it.")
+    return bool(same)
+
+
+def _adds(said: _Said, vote: Vote) -> bool:
+    """Whether this would ask for more, or for something else, than the vote does."""
+    proposed = said.proposed_params
+    return bool(
+        set(said.sentences()) - set(vote.conditions)
+        or [check for check in said.stated() if check not in vote.checks]
+        or (proposed is not None and proposed != vote.proposed_params)
+    )
 
 
 def check_open(course: Course, request: ApprovalRequest, digest: str) -> None:

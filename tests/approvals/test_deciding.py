@@ -118,6 +118,24 @@ def test_the_same_click_twice_is_one_vote(refund: ApprovalRequest, alice: User) 
     assert Vote.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"conditions": ["Ask for the mug back."]},
+        {"checks": [{"expression": "params.amount <= 60", "text": ""}]},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_what_was_said_gets_no_further_conditions(
+    refund: ApprovalRequest, alice: User, more: dict[str, Any]
+) -> None:
+    decide(refund, alice)
+
+    with pytest.raises(AlreadyVoted, match="nothing can be added"):
+        decide(refund, alice, **more)
+    assert Vote.objects.get().sentences() == []
+
+
 def test_whoever_comes_second_is_told_who_came_first(
     refund: ApprovalRequest, alice: User, bob: User
 ) -> None:

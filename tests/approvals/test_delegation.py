@@ -329,6 +329,24 @@ def test_it_never_comes_back_to_where_it_came_from(
     hand_over(carol, alice, after=timedelta(hours=25))
 
 
+def test_who_arranged_it_does_not_get_it_by_way_of_another(
+    refund: ApprovalRequest, alice: User, dave: User
+) -> None:
+    author = make_user("author")
+    permit(author, "approvals.delegate_for_others")
+    hand_over(alice, dave, author=author)
+    hand_over(dave, author, author=dave)
+
+    assert waiting(author) == []
+    with pytest.raises(NotAllowed):
+        decide(refund, author)
+    course = storage.read(refund.action_id)
+    able = deciders.deciders(course, deciders.rightful(course), clock.now())
+    assert list(able.values()) == [["dave for alice"]]
+    assert waiting(dave) == [refund]
+    assert decide(refund, dave).status == Status.APPROVED
+
+
 def test_a_loop_that_is_there_all_the_same_ends(
     refund: ApprovalRequest, alice: User, bob: User, dave: User
 ) -> None:

@@ -256,10 +256,13 @@ def day(value: Any) -> str:
 
 @takes(type="string", format="date-time")
 def moment(value: Any) -> str:
-    """A moment with its time zone, in its normal form: UTC."""
+    """A moment with its time zone, in its normal form: UTC.
+
+    Windows and calendars reach some years to either side of it.
+    """
     try:
         at = datetime.fromisoformat(_string(value))
-        if at.tzinfo is None:
+        if at.tzinfo is None or not 1970 <= at.year < 3000:
             raise ValueError
         return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     except (ValueError, OverflowError):

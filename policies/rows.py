@@ -25,6 +25,7 @@ from policies.models import (
     RiskFactor,
     RuleSet,
 )
+from policies.staffing import staffed
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -234,21 +235,31 @@ def deserted_stages(state: State) -> Iterator[tuple[str, str]]:
     """Yield the stages nobody could approve, and the groups in which nobody is.
 
     People who may not log in do not count. A stage that asks for more people than
-    there are is as deserted as one with nobody.
+    there are is as deserted as one with nobody, and nobody counts at two stages.
     """
     people = defaultdict(set)
     through = User.groups.through.objects.filter(user__is_active=True)
     for group, user in through.values_list("group__name", "user_id"):
         people[group].add(user)
     for flow in state[Subject.FLOW].values():
-        for stage in flow["stages"]:
-            able = set().union(*(people[group] for group in stage["groups"]))
-            if len(able) < stage["approvals"]:
+        stages = flow["stages"]
+        able = [set().union(*(people[g] for g in stage["groups"])) for stage in stages]
+        asked = [(s["approvals"], who) for s, who in zip(stages, able, strict=True)]
+        for stage, who, found in zip(stages, able, staffed(asked), strict=True):
+            if found < stage["approvals"]:
                 yield (
                     f"the stage {stage['name']} of the flow {flow['name']}",
-                    f"{len(able)} of the {stage['approvals']} it asks for are in "
-                    f"{' or '.join(stage['groups'])}",
+                    _too_few(stage, len(who), found),
                 )
+
+
+def _too_few(stage: Body, able: int, found: int) -> str:
+    """Say it of the groups, or of what other stages leave of them."""
+    groups, needed = " or ".join(stage["groups"]), stage["approvals"]
+    if able < needed:
+        return f"{able} of the {needed} it asks for are in {groups}"
+    others = "whoever the other stages need counts only once"
+    return f"{found} of the {needed} it asks for are left in {groups}, as {others}"
 
 
 def create_groups(names: Iterable[str]) -> None:

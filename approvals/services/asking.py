@@ -24,6 +24,7 @@ from policies import calendars
 from policies.engine import Verdict
 from policies.rules import Calendar, Decision
 from policies.rules import Stage as Terms
+from policies.staffing import staffed
 
 # More than ever submit at the same time.
 NEAR_THE_CAP = 200
@@ -167,13 +168,15 @@ def _stage(
 def _warn_if_unreachable(course: Course, at: datetime) -> None:
     """Say at once when no person could satisfy a stage: silence would hide it."""
     able = routing.able(course.stages, course.action.agent.owner)
-    for stage, people in zip(course.stages, able, strict=True):
-        if len(people) < stage.needed:
+    needed = [stage.needed for stage in course.stages]
+    found = staffed(list(zip(needed, able, strict=True)))
+    for stage, people in zip(course.stages, found, strict=True):
+        if people < stage.needed:
             course.happen(
                 Kind.UNREACHABLE,
                 at,
                 judgement.POLICIES,
                 stage=stage.name,
                 needed=stage.needed,
-                able=len(people),
+                able=people,
             )

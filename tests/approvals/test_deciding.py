@@ -302,6 +302,17 @@ def test_a_stage_nobody_could_satisfy_is_announced_at_once(
     assert storage.read(request.action_id).action.status == Status.PENDING
 
 
+def test_who_is_needed_twice_is_too_few(
+    agent: Agent, managers: Group, alice: User
+) -> None:
+    """One person counts once in a revision: alone, alice cannot satisfy both."""
+    stages = [{"name": name, "groups": [managers.name]} for name in ("First", "Second")]
+    ask(agent, *stages)
+
+    said = Event.objects.get(kind="unreachable").data
+    assert (said["stage"], said["needed"], said["able"]) == ("Second", 1, 0)
+
+
 def test_a_stale_copy_is_not_trusted(
     refund: ApprovalRequest, alice: User, bob: User
 ) -> None:

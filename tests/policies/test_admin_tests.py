@@ -87,6 +87,8 @@ def test_saving_what_is_shown_changes_nothing(console: Client, small: None) -> N
         ({"expect": "BLOCK"}, "The test 49-goes-through fails: expected BLOCK, got ALLOW"),
         ({"action": "Refund"}, "write a lower-case dotted name"),
         ({"now": "noon"}, "Write a moment like 2026-11-25T14:00:00Z."),
+        ({"now": "0001-01-01T00:00:00Z"}, "Write a moment like 2026-11-25T14:00:00Z."),
+        ({"now": "9999-12-31T23:59:59Z"}, "Write a moment like 2026-11-25T14:00:00Z."),
         ({"history": '{"nope": {}}'}, "There is no lookback nope."),
         ({"name": "A b"}, "use lower-case letters"),
     ],

@@ -77,6 +77,8 @@ class Kind(models.TextChoices):
     LOGIN_FAILED = "login_failed"
     LOGGED_OUT = "logged_out"
     EXPORTED = "exported"
+    EXPORT_ENDED = "export_ended"
+    PRINTED = "printed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,9 @@ def record(
         actor_name=actor.name,
         action=action,
         agent_id=agent_id,
+        action_name=action.name if action else "",
+        status=action.status if action else "",
+        policy=_policy(stream, data),
         body=canonical.canonical_bytes(
             json.loads(json.dumps(body, default=str))
         ).decode(),
@@ -155,3 +160,11 @@ def _subject(action: Action | None) -> dict[str, Any] | None:
         "digest": action.digest,
         "status": action.status,
     }
+
+
+def _policy(stream: str, data: dict[str, Any]) -> str:
+    """Return which policy decided, or was changed: the strictest reason comes first."""
+    if stream.startswith("policy:"):
+        return str(data.get("name", ""))
+    reasons = data.get("reasons") or [{}]
+    return reasons[0].get("policy") or ""

@@ -29,6 +29,9 @@ slug = RegexValidator(
 class User(AbstractUser):
     """A person who can log in."""
 
+    class Meta(AbstractUser.Meta):
+        permissions = [("assign_roles", "Can give and take roles")]
+
     def __str__(self) -> str:
         return self.get_full_name() or self.username
 
@@ -321,6 +324,8 @@ class Action(models.Model):
                 fields=["agent"],
                 condition=Q(status="pending"),
             ),
+            # The latest of one kind.
+            models.Index(name="action_of_name", fields=["name", "id"]),
             # The sweep of permissions that nobody used.
             models.Index(
                 name="action_grant_end",
@@ -377,8 +382,18 @@ class Event(models.Model):
     actor_kind = models.CharField(max_length=10)
     actor_id = models.CharField(max_length=40, blank=True)
     actor_name = models.CharField(max_length=150, blank=True)
-    action = models.ForeignKey(Action, models.PROTECT, null=True, related_name="events")
-    agent = models.ForeignKey(Agent, models.PROTECT, null=True, related_name="events")
+    # Each is found by an index of its own, which begins with it.
+    action = models.ForeignKey(
+        Action, models.PROTECT, null=True, related_name="events", db_index=False
+    )
+    agent = models.ForeignKey(
+        Agent, models.PROTECT, null=True, related_name="events", db_index=False
+    )
+    # The action's name, and its status after this step.
+    action_name = models.CharField(max_length=100, blank=True)
+    status = models.CharField(max_length=17, blank=True)
+    # The policy that decided in this step, or that was changed in it.
+    policy = models.CharField(max_length=100, blank=True)
     body = models.TextField()
     # Filled when events are chained and sealed.
     previous_sha256 = models.CharField(max_length=64, blank=True)
@@ -394,7 +409,22 @@ class Event(models.Model):
         indexes = [
             # The story of one action.
             models.Index(name="event_of_action", fields=["action", "id"]),
+            # The audit log, newest first: all of it, and by each of its filters.
             models.Index(name="event_by_time", fields=["at", "id"]),
+            models.Index(name="event_by_kind", fields=["kind", "at", "id"]),
+            models.Index(name="event_by_agent", fields=["agent", "at", "id"]),
+            models.Index(name="event_by_name", fields=["action_name", "at", "id"]),
+            models.Index(name="event_by_status", fields=["status", "at", "id"]),
+            models.Index(
+                name="event_by_policy",
+                fields=["policy", "at", "id"],
+                condition=Q(policy__gt=""),
+            ),
+            models.Index(
+                name="event_by_person",
+                fields=["actor_id", "at", "id"],
+                condition=Q(actor_kind="person"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -404,6 +434,27 @@ class Event(models.Model):
     def data(self) -> dict[str, Any]:
         data: dict[str, Any] = json.loads(self.body)["data"]
         return data
+
+
+class Download(models.Model):
+    """How far somebody's download of the audit log has come, for the page to show."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    person = models.ForeignKey(User, models.PROTECT, related_name="+")
+    # Where it is on record: all events before that one are in it.
+    event = models.OneToOneField(Event, models.PROTECT, related_name="+")
+    rows = models.PositiveBigIntegerField(default=0)
+    # The id of the last event that was looked at.
+    reached = models.PositiveBigIntegerField(default=0)
+    moved_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    complete = models.BooleanField(default=False)
+
+    class Meta:
+        default_permissions = []
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class PendingEvent(models.Model):

@@ -52,6 +52,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'user',
                 'verbose_name_plural': 'users',
+                'permissions': [('assign_roles', 'Can give and take roles')],
                 'abstract': False,
             },
             managers=[
@@ -154,16 +155,35 @@ class Migration(migrations.Migration):
                 ('actor_kind', models.CharField(max_length=10)),
                 ('actor_id', models.CharField(blank=True, max_length=40)),
                 ('actor_name', models.CharField(blank=True, max_length=150)),
+                ('action_name', models.CharField(blank=True, max_length=100)),
+                ('status', models.CharField(blank=True, max_length=17)),
+                ('policy', models.CharField(blank=True, max_length=100)),
                 ('body', models.TextField()),
                 ('previous_sha256', models.CharField(blank=True, max_length=64)),
                 ('sha256', models.CharField(blank=True, max_length=64)),
-                ('action', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='governance.action')),
-                ('agent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='governance.agent')),
+                ('action', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='governance.action')),
+                ('agent', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='governance.agent')),
             ],
             options={
                 'ordering': ['-id'],
                 'permissions': [('export_event', 'Can export the audit log')],
                 'default_permissions': ['view'],
+            },
+        ),
+        migrations.CreateModel(
+            name='Download',
+            fields=[
+                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ('rows', models.PositiveBigIntegerField(default=0)),
+                ('reached', models.PositiveBigIntegerField(default=0)),
+                ('moved_at', models.DateTimeField()),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('complete', models.BooleanField(default=False)),
+                ('event', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='governance.event')),
+                ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+            ],
+            options={
+                'default_permissions': [],
             },
         ),
         migrations.CreateModel(
@@ -237,6 +257,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='action',
+            index=models.Index(fields=['name', 'id'], name='action_of_name'),
+        ),
+        migrations.AddIndex(
+            model_name='action',
             index=models.Index(condition=models.Q(('status__in', ['allowed', 'approved'])), fields=['grant_expires_at'], name='action_grant_end'),
         ),
         migrations.AddConstraint(
@@ -262,6 +286,30 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='event',
             index=models.Index(fields=['at', 'id'], name='event_by_time'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['kind', 'at', 'id'], name='event_by_kind'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['agent', 'at', 'id'], name='event_by_agent'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['action_name', 'at', 'id'], name='event_by_name'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(fields=['status', 'at', 'id'], name='event_by_status'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(condition=models.Q(('policy__gt', '')), fields=['policy', 'at', 'id'], name='event_by_policy'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
+            index=models.Index(condition=models.Q(('actor_kind', 'person')), fields=['actor_id', 'at', 'id'], name='event_by_person'),
         ),
         migrations.AddConstraint(
             model_name='freeze',

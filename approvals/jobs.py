@@ -6,6 +6,7 @@ import logging
 from uuid import UUID
 
 from approvals import drift, services
+from approvals.figures import keeping
 from governance import clock
 from governance.models import Action, ActionQuerySet
 
@@ -45,3 +46,8 @@ def check_drift() -> int:
     """Find what waits under rules that have changed since. Return how many were looked
     at: they are noted as drifted or not, and judged again only when a person says so."""
     return drift.check()
+
+
+def keep_days() -> int:
+    """Count the days that are over for the dashboard. Return how many were counted."""
+    return keeping.keep(clock.now())

@@ -250,6 +250,7 @@ class Stage(models.Model):
     deadline_at = models.DateTimeField(null=True)
     # When people are reminded next.
     remind_at = models.DateTimeField(null=True)
+    # The mark of its SLA. Null without one, and once it has been missed.
     sla_at = models.DateTimeField(null=True)
     # Whose approval no longer counts, as they have lost the right: keys of people.
     lapsed = models.JSONField(default=list)
@@ -638,6 +639,27 @@ class BypassReview(models.Model):
 
     def __str__(self) -> str:
         return str(self.request)
+
+
+class KeptDay(models.Model):
+    """What the requests of one day came to, counted once it was over."""
+
+    # Of which requests: everything, or those of certain groups. See figures.selecting.
+    scope = models.CharField(max_length=64, blank=True)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    counts = models.JSONField()
+
+    class Meta:
+        default_permissions = []
+        constraints = [
+            models.UniqueConstraint(
+                name="kept_day_once", fields=["scope", "starts_at", "ends_at"]
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.starts_at:%Y-%m-%d} {self.scope}"
 
 
 class RequestGroupPermission(GroupObjectPermissionBase):

@@ -122,6 +122,20 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='KeptDay',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('scope', models.CharField(blank=True, max_length=64)),
+                ('starts_at', models.DateTimeField()),
+                ('ends_at', models.DateTimeField()),
+                ('counts', models.JSONField()),
+            ],
+            options={
+                'default_permissions': [],
+                'constraints': [models.UniqueConstraint(fields=('scope', 'starts_at', 'ends_at'), name='kept_day_once')],
+            },
+        ),
+        migrations.CreateModel(
             name='PresetReason',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),

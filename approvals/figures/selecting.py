@@ -1,0 +1,130 @@
+"""Which requests, and which votes, does a figure speak of? Said once.
+
+What counts them and what lists the rows behind a number both select by these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.expressions import Combinable
+from django.db.models.fields.json import KT
+
+from approvals.models import ApprovalRequest, ApprovalRequestQuerySet, Stage, Vote
+
+Outcome = ApprovalRequest.Outcome
+PEOPLE, SILENCE, GLASS, WITHDRAWN = "people", "silence", "glass", "withdrawn"
+# What comes of a verdict that nobody contradicts.
+AGREED = {
+    Vote.Verdict.APPROVE: Outcome.APPROVED,
+    Vote.Verdict.REJECT: Outcome.REJECTED,
+    Vote.Verdict.REQUEST_CHANGES: Outcome.CHANGES_REQUESTED,
+}
+LONGEST_SCOPE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose requests: those that these groups were asked about, or None for all."""
+
+    groups: frozenset[int] | None = None
+
+    @property
+    def key(self) -> str:
+        """Name it, short enough to be indexed. Everything is the empty name."""
+        if self.groups is None:
+            return ""
+        name = ",".join(map(str, sorted(self.groups))) or "-"
+        return name if len(name) <= LONGEST_SCOPE else sha256(name.encode()).hexdigest()
+
+    def of(self, request: str = "pk") -> Q:
+        """Select by the request whose key is at ``request``."""
+        if self.groups is None:
+            return Q()
+        asked = ApprovalRequest.asked.through.objects.filter(
+            approvalrequest=OuterRef(request), group__in=self.groups
+        )
+        return Q(Exists(asked))
+
+
+EVERYTHING = Scope()
+
+
+def settled(start: datetime, end: datetime, request: str = "") -> Q:
+    """Select what was settled in this time. The index ``request_closed`` finds it."""
+    name = f"{request}closed_at"
+    return Q(**{f"{name}__gte": start, f"{name}__lt": end})
+
+
+def how() -> Case:
+    """Say how a request was settled: by people, silence, broken glass, or withdrawn."""
+    silent = Vote.objects.filter(request=OuterRef("pk"), person=None, via="system")
+    return Case(
+        When(broken_glass__isnull=False, then=Value(GLASS)),
+        When(outcome=Outcome.EXPIRED, then=Value(SILENCE)),
+        When(
+            outcome__in=[Outcome.CANCELLED, Outcome.SUPERSEDED], then=Value(WITHDRAWN)
+        ),
+        When(Q(outcome=Outcome.APPROVED) & Exists(silent), then=Value(SILENCE)),
+        default=Value(PEOPLE),
+        output_field=CharField(),
+    )
+
+
+def policy() -> Combinable:
+    """Name the policy that asked: of several the strictest, and of those the first."""
+    named: Combinable = KT("action__reasons__0__policy")
+    return named
+
+
+def late(at: datetime) -> ApprovalRequestQuerySet:
+    """Open requests of which a stage has waited longer than its SLA."""
+    stages = Stage.objects.filter(
+        Q(sla_at=None) | Q(sla_at__lte=at),
+        request__closed_at=None,
+        state=Stage.State.OPEN,
+        sla__isnull=False,
+    )
+    return ApprovalRequest.objects.open().filter(pk__in=stages.values("request"))
+
+
+def timed(stages: QuerySet[Stage]) -> QuerySet[Stage]:
+    """Stages that had an SLA to keep, and were neither withdrawn nor waived."""
+    kept = ExpressionWrapper(Q(sla_at__isnull=False), output_field=BooleanField())
+    return (
+        stages.filter(sla__isnull=False, opened_at__isnull=False)
+        .exclude(request__outcome__in=[Outcome.CANCELLED, Outcome.SUPERSEDED])
+        .exclude(request__broken_glass__isnull=False)
+        .annotate(kept=kept)
+    )
+
+
+def deciding(votes: QuerySet[Vote]) -> QuerySet[Vote]:
+    """People's votes that closed their stage: with them the team had decided."""
+    return votes.filter(person__isnull=False, at=F("stage__closed_at"))
+
+
+def differing() -> Q:
+    """Select votes after which others, or what came of it, said something else."""
+    other = Vote.objects.filter(request=OuterRef("request"), person__isnull=False)
+    contradicted = Exists(other.exclude(verdict=OuterRef("verdict")))
+    overruled = Q()
+    for verdict, outcome in AGREED.items():
+        others = [str(each) for each in AGREED.values() if each != outcome]
+        overruled |= Q(verdict=verdict, request__outcome__in=others)
+    return overruled | Q(contradicted)

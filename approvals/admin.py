@@ -14,10 +14,20 @@ from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 
 from approvals import conditions, services
-from approvals.console import access, attention, drifting, queue, stand_ins, words
+from approvals.console import (
+    access,
+    attention,
+    drifting,
+    moves,
+    queue,
+    stamps,
+    stand_ins,
+    words,
+)
 from approvals.console.bypasses import BypassReviewAdmin
 from approvals.console.forms import DecisionForm
 from approvals.console.glass import BreakGlassAdmin
+from approvals.console.moves import Turned
 from approvals.console.review import Review, has_just_looked
 from approvals.console.stand_ins import DelegationAdmin
 from approvals.course import Course
@@ -77,6 +87,11 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         own = [
             path("rejudge/", wrap(drifting.judge_all_again), name=f"{name}_all"),
             path("<uuid:object_id>/rejudge/", wrap(drifting.judge_again), name=name),
+            path(
+                "<uuid:object_id>/moved/",
+                wrap(moves.moved),
+                name="approvals_approvalrequest_moved",
+            ),
             *(
                 path(
                     f"<uuid:object_id>/{verb}/",
@@ -140,12 +155,15 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
 
-        person = access.person(request)
-        if request.method == "GET" and not has_just_looked(
-            approval, person, clock.now()
-        ):
-            services.view(approval, person)
+        if request.method == "GET":
+            self._look(request, approval)
         return self._page(request, approval)
+
+    def _look(self, request: HttpRequest, approval: ApprovalRequest) -> None:
+        """Put on record that they opened it, once for a while."""
+        person = access.person(request)
+        if not has_just_looked(approval, person, clock.now()):
+            services.view(approval, person)
 
     def history_view(
         self,
@@ -162,15 +180,21 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         approval: ApprovalRequest,
         form: DecisionForm | None = None,
         status: int = 200,
+        turned: Turned | None = None,
     ) -> TemplateResponse:
-        review = Review(approval, access.person(request), clock.now())
+        person = access.person(request)
+        review = Review(approval, person, clock.now(), turned)
         form = form or DecisionForm(action=review.action, at=review.at)
+        shown = stamps.read(form["shown"].value() or "", approval, person)
         context = {
             **self.admin_site.each_context(request),
             "title": "Review",
             "opts": self.opts,
             "review": review,
             "form": form,
+            "stamp": stamps.stamp(
+                approval, person, shown or stamps.Shown(review.at, review.seen)
+            ),
             "queue_url": QUEUE,
         }
         return TemplateResponse(
@@ -186,20 +210,42 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         try:
             course = self._hand_over(request, approval, form.cleaned_data)
         except Refused as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-            return self._page(request, approval, form, status=refusal.status)
+            return self._turned(request, approval, form, refusal)
         self.message_user(request, _said(course), messages.SUCCESS)
         self._warn(request, course, form.cleaned_data)
         return self._next(request)
+
+    def _turned(
+        self,
+        request: HttpRequest,
+        approval: ApprovalRequest,
+        form: DecisionForm,
+        refusal: Refused,
+    ) -> HttpResponse:
+        """Show what has changed since the page was shown, and keep what was written.
+
+        If another revision waits by now it is that one's page, beside what was shown.
+        """
+        person, said = access.person(request), form.cleaned_data
+        shown = stamps.read(said["shown"], approval, person)
+        steps = moves.steps_since(approval.action, shown.seen) if shown else []
+        turned = Turned(refusal, approval, moves.told(steps), said["comment"])
+        if later := moves.latest(approval, person):
+            self._look(request, later)
+            kept = {name: form[name].value() for name in ("comment", "conditions")}
+            form = DecisionForm(action=later.action, at=clock.now(), initial=kept)
+        return self._page(request, later or approval, form, refusal.status, turned)
 
     def _hand_over(
         self, request: HttpRequest, approval: ApprovalRequest, said: dict[str, Any]
     ) -> Course:
         if said["request"] != approval.pk:
             raise Changed("This form was made for another request. Look at it again.")
+        person = access.person(request)
+        shown = stamps.read(said["shown"], approval, person)
         return services.decide(
             approval,
-            access.person(request),
+            person,
             Vote.Verdict(said["verdict"]),
             digest=said["digest"],
             comment=said["comment"],
@@ -207,6 +253,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
             checks=[*said["checks"], *said["before"]],
             proposed_params=said["proposal"],
             via="console",
+            shown_at=shown.at if shown else None,
         )
 
     def _warn(self, request: HttpRequest, course: Course, said: dict[str, Any]) -> None:

@@ -37,6 +37,7 @@ class DecisionForm(forms.Form):
     verdict = forms.ChoiceField(choices=Vote.Verdict)
     request = forms.UUIDField(widget=forms.HiddenInput)
     digest = forms.CharField(widget=forms.HiddenInput)
+    shown = forms.CharField(required=False, widget=forms.HiddenInput)
     comment = forms.CharField(
         required=False, widget=textarea(3, "Why? The agent reads it.")
     )

@@ -15,11 +15,13 @@ from approvals.console import (
     drifting,
     earlier,
     facts,
+    moves,
     standing,
     timeline,
     words,
 )
 from approvals.console.attention import Attention, Mark
+from approvals.console.moves import Turned
 from approvals.console.revisions import Comparison, Succession
 from approvals.course import Course
 from approvals.deciders import deciders, rightful
@@ -57,10 +59,22 @@ class StageView:
 
 
 class Review:
-    """One request as one person sees it at one moment."""
+    """One request as one person sees it at one moment.
 
-    def __init__(self, request: ApprovalRequest, person: User, at: datetime) -> None:
+    ``turned`` is a verdict that was refused, and what it was about.
+    """
+
+    def __init__(
+        self,
+        request: ApprovalRequest,
+        person: User,
+        at: datetime,
+        turned: Turned | None = None,
+    ) -> None:
         self.request, self.person, self.at = request, person, at
+        self.turned = turned
+        # Before everything else: what comes in between is told as news.
+        self.seen = moves.last_step(request.action)
         self.course: Course = standing.courses_of([request], at)[request.pk]
         self.action = self.course.action
 
@@ -154,8 +168,10 @@ class Review:
 
     @cached_property
     def since(self) -> Comparison | None:
-        """What this revision changes about the one before, if there is one."""
+        """What this revision changes about the one before, or the one that was shown."""
         before = self.request.revision - 1
+        if self.turned and self.turned.shown.revision <= before:
+            before = self.turned.shown.revision
         former = next((r for r in self.revisions if r.revision == before), None)
         by = self._judged.actor_name if self._judged else ""
         return Comparison(former, self.request, by) if former else None

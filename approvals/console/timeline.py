@@ -31,17 +31,17 @@ def story(action: Action) -> tuple[list[Entry], int]:
     events = Event.objects.about(action)
     latest = list(events.reverse()[: LONGEST + 1])
     left_out = events.count() - LONGEST if len(latest) > LONGEST else 0
-    entries = (_entry(event) for event in reversed(latest[:LONGEST]))
+    entries = (tell(event) for event in reversed(latest[:LONGEST]))
     return [entry for entry in entries if entry], left_out
 
 
-def _entry(event: Event) -> Entry | None:
-    tell = TELLERS.get(event.kind)
-    data = event.data
-    if tell is None:
+def tell(event: Event) -> Entry | None:
+    """Say one step in words, None for what needs no line of its own."""
+    teller, data = TELLERS.get(event.kind), event.data
+    if teller is None:
         text, quote = event.kind.replace("_", " ").capitalize(), ""
     else:
-        text, quote = tell(_who(event), data)
+        text, quote = teller(who(event), data)
     if not text:
         return None
     icon, tone = LOOKS.get(event.kind, ("circle", "quiet"))
@@ -50,7 +50,8 @@ def _entry(event: Event) -> Entry | None:
     return Entry(event.at, text, icon, tone, quote)
 
 
-def _who(event: Event) -> str:
+def who(event: Event) -> str:
+    """Name who did it, and in whose place."""
     if event.actor_kind in ("system", "policies"):
         return "Countersign"
     absent = event.data.get("on_behalf_of")

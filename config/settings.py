@@ -19,6 +19,8 @@ from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from config import roles
+
 # Lets classes of Django say what they hold: ModelAdmin[Agent].
 django_stubs_ext.monkeypatch()
 
@@ -205,6 +207,9 @@ AXES_VERBOSE = False
 # Who tried to log in is in the audit log.
 AXES_ENABLE_ADMIN = False
 
+# What each role may open (config/roles.py; docs/roles.md).
+ROLES = roles.ROLES
+
 # --- The agents' API ---------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, Any] = {
@@ -262,6 +267,7 @@ JOBS: dict[str, float] = {
     "notifications.jobs.publish_events": 1,
     "notifications.jobs.send_due": 2,
     "approvals.jobs.check_drift": 3,
+    "approvals.jobs.keep_days": 30,
     "policies.jobs.run_backtests": 2,
     "governance.queue.heartbeat": 3,
 }

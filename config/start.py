@@ -14,7 +14,7 @@ from django.db import connection
 
 from config import health, pool
 from config.settings import env
-from governance import solo
+from governance import roles, solo
 from governance.models import User
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class NewAdministrator(NamedTuple):
 
 
 def prepare() -> NewAdministrator | None:
-    """Migrate the database and see to it that somebody can log in.
+    """Migrate the database, make the roles, and see to it that somebody can log in.
 
     Safe when several machines start at once. Returns the administrator it made up
     a password for, if it did.
@@ -37,6 +37,7 @@ def prepare() -> NewAdministrator | None:
     with _one_at_a_time():
         if health.unapplied():
             call_command("migrate", interactive=False, verbosity=0)
+        roles.make()
         return first_administrator()
 
 

@@ -439,7 +439,6 @@ class Event(models.Model):
 class Download(models.Model):
     """How far somebody's download of the audit log has come, for the page to show."""
 
-    id = models.UUIDField(primary_key=True, editable=False)
     person = models.ForeignKey(User, models.PROTECT, related_name="+")
     # Where it is on record: all events before that one are in it.
     event = models.OneToOneField(Event, models.PROTECT, related_name="+")
@@ -451,10 +450,16 @@ class Download(models.Model):
     complete = models.BooleanField(default=False)
 
     class Meta:
+        ordering = ["-id"]
         default_permissions = []
 
     def __str__(self) -> str:
-        return str(self.pk)
+        return f"{self.person}: {self.rows}"
+
+    @property
+    def share(self) -> int:
+        """How much of the log has been looked at, in percent."""
+        return 100 if self.complete else 100 * self.reached // self.event_id
 
 
 class PendingEvent(models.Model):

@@ -60,7 +60,7 @@ def record_user(user: User, before: Description | None, author: User) -> None:
     _record(f"user:{user.get_username()}", before, describe(user), author)
 
 
-def record_group(group: Group, before: Description | None, author: User) -> None:
+def record_group(group: Group, before: Description | None, author: User | None) -> None:
     _record(f"group:{group.name}", before, describe_group(group), author)
 
 
@@ -74,7 +74,7 @@ def record_password(user: User, author: User) -> None:
 
 
 def _record(
-    stream: str, before: Description | None, after: Description, author: User
+    stream: str, before: Description | None, after: Description, author: User | None
 ) -> None:
     old = before or {}
     changes = {
@@ -86,7 +86,7 @@ def _record(
         _put(stream, author, created=before is None, removed=not after, changes=changes)
 
 
-def _put(stream: str, author: User, **data: Any) -> None:
+def _put(stream: str, author: User | None, **data: Any) -> None:
     ledger.record(
         Kind.USER_CHANGED, at=clock.now(), actor=by(author), stream=stream[:120], **data
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from governance.admin.agents import AgentAdmin
 from governance.admin.freezes import FreezeAdmin
-from governance.admin.people import GroupAdmin, UserAdmin
+from governance.admin.groups import GroupAdmin
+from governance.admin.people import UserAdmin
 from governance.admin.record import ActionAdmin, EventAdmin
 
 __all__ = [

@@ -10,37 +10,31 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth import admin as auth_admin
-from django.contrib.auth.models import Group
 from django.db import transaction
-from django.forms import BaseModelForm, ModelMultipleChoiceField
 from django.http import HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminSelect2MultipleWidget
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm
 
-from governance import people
+from governance import people, roles
+from governance.admin.people_forms import (
+    NewPersonForm,
+    PersonForm,
+    WithRoles,
+    searchable,
+)
 from governance.console import Undeletable, person
 from governance.models import User
 
 RIGHTS = ("is_active", "is_staff", "is_superuser", "groups", "user_permissions")
 # What only a superuser may hand out: any of these opens every door.
 KEYS_TO_THE_HOUSE = ("is_superuser", "user_permissions")
-
-admin.site.unregister(Group)
-
-
-def searchable(field: ModelMultipleChoiceField[Any] | None) -> Any:
-    """Let people search for what they add: a list of permissions is long."""
-    assert field
-    field.widget = UnfoldAdminSelect2MultipleWidget(choices=field.choices)
-    field.help_text = ""
-    return field
+GROUPS_HELP = "They decide what this person is asked to approve."
 
 
 @admin.register(User)
 class UserAdmin(Undeletable, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
-    form = UserChangeForm
-    add_form = UserCreationForm
+    form = PersonForm
+    add_form = NewPersonForm
     change_password_form = AdminPasswordChangeForm
     list_display = ["username", "full_name", "email", "group_names", "is_active"]
     list_filter = ["is_active", "is_staff", "is_superuser", "groups"]
@@ -53,7 +47,7 @@ class UserAdmin(Undeletable, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[
             {"fields": ["username", "usable_password", "password1", "password2"]},
         ),
         ("Person", {"fields": ["first_name", "last_name", "email"]}),
-        ("May", {"fields": ["is_staff", "groups"]}),
+        ("May", {"fields": ["is_staff", "roles", "groups"]}),
     ]
     fieldsets = [
         (None, {"fields": ["username", "password"]}),
@@ -61,16 +55,63 @@ class UserAdmin(Undeletable, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[
         (
             "May",
             {
-                "fields": list(RIGHTS),
-                "description": "Groups decide what people are asked to approve. "
-                "Nobody changes these for themselves: ask another administrator.",
+                "fields": [
+                    "is_active",
+                    "is_staff",
+                    "is_superuser",
+                    "roles",
+                    "groups",
+                    "user_permissions",
+                ],
+                "description": "Nobody changes these for themselves: ask another "
+                "administrator.",
             },
         ),
         ("Seen", {"fields": ["last_login", "date_joined"]}),
     ]
 
-    def formfield_for_manytomany(self, *args: Any, **options: Any) -> Any:
-        return searchable(super().formfield_for_manytomany(*args, **options))
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest, **options: Any
+    ) -> Any:
+        if db_field.name == "groups":
+            others = roles.assignable(person(request))
+            options["queryset"] = others.exclude(name__in=roles.sentences())
+        found = super().formfield_for_manytomany(db_field, request, **options)
+        field = searchable(found)
+        if db_field.name == "groups":
+            field.help_text = GROUPS_HELP
+        return field
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: User | None = None,
+        change: bool = False,
+        **options: Any,
+    ) -> Any:
+        """On their own page people find no roles to tick, whatever they send."""
+        if obj == request.user:
+            options["form"] = UserChangeForm
+        form = super().get_form(request, obj, change=change, **options)
+        if not issubclass(form, WithRoles):
+            return form
+        return type(form.__name__, (form,), {"editor": person(request)})
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        """Leave out the roles where there is nothing to tick: groups name them, too."""
+        found = super().get_fieldsets(request, obj)
+        if obj is None or self._may_edit_rights(request, obj):
+            return found
+        return [
+            (
+                title,
+                {**options, "fields": [f for f in options["fields"] if f != "roles"]},
+            )
+            for title, options in found
+        ]
+
+    def _may_edit_rights(self, request: HttpRequest, obj: User) -> bool:
+        return obj != request.user and self.has_change_permission(request, obj)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("groups")
@@ -100,8 +141,8 @@ class UserAdmin(Undeletable, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[
     def has_change_permission(
         self, request: HttpRequest, obj: User | None = None
     ) -> bool:
-        """A superuser's password opens everything: it is for superusers to set."""
-        above = obj and obj.is_superuser and not person(request).is_superuser
+        """Whoever sets a password could log in as its owner: nobody rises that way."""
+        above = obj is not None and roles.outranks(obj, person(request))
         return not above and super().has_change_permission(request, obj)
 
     def save_model(
@@ -128,63 +169,3 @@ class UserAdmin(Undeletable, auth_admin.UserAdmin, ModelAdmin):  # type: ignore[
             if before and after and before.password != after.password:
                 people.record_password(after, person(request))
         return response
-
-
-@admin.register(Group)
-class GroupAdmin(auth_admin.GroupAdmin, ModelAdmin):  # type: ignore[misc]
-    list_display = ["name", "members"]
-    search_fields = ["name"]
-    ordering = ["name"]
-    filter_horizontal = []
-    actions = None
-
-    def formfield_for_manytomany(self, *args: Any, **options: Any) -> Any:
-        return searchable(super().formfield_for_manytomany(*args, **options))
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).prefetch_related("user_set")
-
-    @admin.display(description="members")
-    def members(self, group: Group) -> str:
-        names = sorted(str(user) for user in group.user_set.all())
-        return ", ".join(names) or "nobody yet"
-
-    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
-        return ["name", "members", "permissions"] if obj else ["name", "permissions"]
-
-    def get_readonly_fields(
-        self, request: HttpRequest, obj: Group | None = None
-    ) -> list[str]:
-        """A name identifies the group in flows and policy files: it stays."""
-        if obj is None:
-            return []
-        own = person(request).groups.filter(pk=obj.pk).exists()
-        return ["name", "members", "permissions"] if own else ["name", "members"]
-
-    def has_delete_permission(
-        self, request: HttpRequest, obj: Group | None = None
-    ) -> bool:
-        """Only what nobody is in and no flow asks: rights never vanish unseen."""
-        allowed = super().has_delete_permission(request, obj)
-        return allowed and obj is not None and not people.is_needed(obj)
-
-    def save_model(
-        self,
-        request: HttpRequest,
-        obj: Group,
-        form: BaseModelForm[Group],
-        change: bool,
-    ) -> None:
-        form.before = people.describe_group(obj) if change else None  # type: ignore[attr-defined]
-        super().save_model(request, obj, form, change)
-
-    def save_related(
-        self, request: HttpRequest, form: Any, formsets: Any, change: bool
-    ) -> None:
-        super().save_related(request, form, formsets, change)
-        people.record_group(form.instance, form.before, person(request))
-
-    def delete_model(self, request: HttpRequest, obj: Group) -> None:
-        name, before = obj.name, people.describe_group(obj)
-        super().delete_model(request, obj)
-        people.record_group_gone(name, before, person(request))

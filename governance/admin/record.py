@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.contrib.filters.admin import DropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import RelatedDropdownFilter
 
-from governance import export, words
+from governance import clock, downloads, export, words
+from governance.admin.filters import (
+    ActionFilter,
+    ActorFilter,
+    KindFilter,
+    MomentsFilter,
+    OutcomeFilter,
+    PolicyFilter,
+    StatusFilter,
+    as_uuid,
+)
 from governance.console import (
     DaysFilter,
     InfinitePaginator,
@@ -28,8 +37,7 @@ from governance.console import (
     person,
     pretty,
 )
-from governance.ledger import Actor, Kind
-from governance.models import Action, Event, EventQuerySet, Status, User
+from governance.models import Action, Agent, Event, EventQuerySet, Status, User
 
 COLOURS = {
     Status.ALLOWED: "success",
@@ -43,44 +51,6 @@ COLOURS = {
     Status.REJECTED: "danger",
     Status.FAILED: "danger",
 }
-
-
-class StatusFilter(DropdownFilter):  # type: ignore[misc]
-    title = "status"
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[Any]:
-        return [(value, text) for value, text in Status.choices]
-
-    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(status=self.value()) if self.value() else rows
-
-
-class KindFilter(DropdownFilter):  # type: ignore[misc]
-    title = "what happened"
-    parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[Any]:
-        return sorted(((k, words.kind(k)) for k in Kind.values), key=lambda k: k[1])
-
-    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        return rows.filter(kind=self.value()) if self.value() else rows
-
-
-class ActorFilter(DropdownFilter):  # type: ignore[misc]
-    title = "who did it"
-    parameter_name = "who"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[Any]:
-        people = User.objects.order_by("username").values_list("pk", "username")
-        kinds = [("person", "Any person"), ("agent", "Any agent"), ("system", "System")]
-        return [*kinds, *((f"person:{pk}", name) for pk, name in people)]
-
-    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        kind, _, pk = (self.value() or "").partition(":")
-        if kind:
-            rows = rows.filter(actor_kind=kind)
-        return rows.filter(actor_id=pk) if pk else rows
 
 
 class Told:
@@ -225,10 +195,13 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ["when", "what", "who", "about", "details"]
     list_filter = [
+        ("at", MomentsFilter),
         KindFilter,
         ActorFilter,
         ("agent", RelatedDropdownFilter),
-        ("at", DaysFilter),
+        ActionFilter,
+        PolicyFilter,
+        OutcomeFilter,
     ]
     list_select_related = ["action", "agent"]
     list_per_page = 50
@@ -237,7 +210,8 @@ class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     search_fields = ["stream"]
     search_help_text = "An action's id, a person's or an agent's name, or a stream"
-    ordering = ["-pk"]
+    # As the indexes of the filters have it.
+    ordering = ["-at", "-pk"]
     sortable_by: list[str] = []
     actions = None
     list_before_template = "admin/governance/event/export.html"
@@ -251,8 +225,7 @@ class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
             return queryset, False
         if pk := as_uuid(search_term):
             return queryset.filter(action=pk), False
-        named = Q(actor_name=search_term) | Q(agent__name=search_term)
-        return queryset.filter(named | Q(stream=search_term)), False
+        return queryset.filter(_named(search_term)), False
 
     @admin.display(description="about")
     def about(self, event: Event) -> str | SafeString:
@@ -278,16 +251,16 @@ class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        may_export = {"may_export": self.has_export_permission(request)}
-        return super().changelist_view(request, {**may_export, **(extra_context or {})})
+        taking = self._taking(request) if self.has_export_permission(request) else {}
+        return super().changelist_view(request, {**taking, **(extra_context or {})})
 
     def get_urls(self) -> list[URLPattern]:
-        take = path(
-            "export/",
-            self.admin_site.admin_view(require_POST(self.export_view)),
-            name="governance_event_export",
-        )
-        return [take, *super().get_urls()]
+        wrap, name = self.admin_site.admin_view, "governance_event_export"
+        own = [
+            path("export/", wrap(require_POST(self.export_view)), name=name),
+            path("export/progress/", wrap(self.progress_view), name=f"{name}_progress"),
+        ]
+        return [*own, *super().get_urls()]
 
     def export_view(self, request: HttpRequest) -> HttpResponse | StreamingHttpResponse:
         """Answer the events of the list that was on screen, in one download."""
@@ -297,23 +270,48 @@ class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
         if form not in export.FORMATS:
             raise PermissionDenied
         wanted: EventQuerySet = self.get_changelist_instance(request).queryset
-        actor = Actor.person(person(request))
-        events = export.start(wanted, actor, form, request.GET.dict())
-        response = StreamingHttpResponse(
-            export.lines(events, form, bom="bom" in request.POST),
-            content_type=export.CONTENT_TYPES[form],
-        )
+        filters, bom = request.GET.dict(), "bom" in request.POST
+        pieces = downloads.start(wanted, person(request), form, filters, bom=bom)
+        kind = export.CONTENT_TYPES[form]
+        response = StreamingHttpResponse(pieces, content_type=kind)
         response["Content-Disposition"] = f'attachment; filename="audit-log.{form}"'
         response["Cache-Control"] = "no-store"
         return response
 
+    def progress_view(self, request: HttpRequest) -> HttpResponse:
+        """Return what the page asks for every second while something is downloaded."""
+        if not self.has_export_permission(request):
+            raise PermissionDenied
+        template = "admin/governance/event/downloads.html"
+        return TemplateResponse(request, template, self._taking(request))
+
+    def _taking(self, request: HttpRequest) -> dict[str, Any]:
+        """Return this person's downloads, and whether to ask for them again.
+
+        The browser asks at once when a button is pressed, perhaps before the download
+        has begun: the first few times it is told to ask again in any case.
+        """
+        found = downloads.of(person(request), clock.now())
+        asked = request.GET.get("asked", "")
+        times = int(asked) + 1 if asked in {"0", "1", "2", "3"} else None
+        more = times is not None or any(each.is_running for each in found)
+        return {"may_export": True, "downloads": found, "asked": times, "more": more}
+
+
+def _named(term: str) -> Q:
+    """Select what an agent or a person of this name is on record for.
+
+    Whoever else, by the name they had or by the stream: for that all of the log is read.
+    """
+    agents = Agent.objects.filter(name=term).values_list("pk", flat=True)
+    people = User.objects.filter(username=term).values_list("pk", flat=True)
+    found = Q()
+    for agent in agents:
+        found |= Q(agent=agent)
+    for pk in people:
+        found |= Q(actor_kind="person", actor_id=str(pk))
+    return found or Q(actor_name=term) | Q(stream=term)
+
 
 def instant(at: datetime) -> SafeString:
     return format_html('<span class="whitespace-nowrap">{}</span>', words.moment(at))
-
-
-def as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text.strip())
-    except ValueError:
-        return None

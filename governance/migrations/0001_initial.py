@@ -173,7 +173,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Download',
             fields=[
-                ('id', models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('rows', models.PositiveBigIntegerField(default=0)),
                 ('reached', models.PositiveBigIntegerField(default=0)),
                 ('moved_at', models.DateTimeField()),
@@ -183,6 +183,7 @@ class Migration(migrations.Migration):
                 ('person', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'ordering': ['-id'],
                 'default_permissions': [],
             },
         ),

@@ -1,0 +1,150 @@
+"""Which part of the record? Filters, each of which an index serves.
+
+What is chosen stands in the address of the page: who has it sees the same part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter, TextFilter
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from governance import words
+from governance.ledger import Kind
+from governance.models import Status, User
+
+
+class StatusFilter(DropdownFilter):  # type: ignore[misc]
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[Any]:
+        return [(value, text) for value, text in Status.choices]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(status=self.value()) if self.value() else rows
+
+
+class OutcomeFilter(StatusFilter):
+    """What had become of the action by then."""
+
+    title = "status after it"
+
+
+class KindFilter(DropdownFilter):  # type: ignore[misc]
+    title = "what happened"
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[Any]:
+        return sorted(((k, words.kind(k)) for k in Kind.values), key=lambda k: k[1])
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        return rows.filter(kind=self.value()) if self.value() else rows
+
+
+class ActorFilter(DropdownFilter):  # type: ignore[misc]
+    title = "who did it"
+    parameter_name = "who"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[Any]:
+        people = User.objects.order_by("username").values_list("pk", "username")
+        kinds = [("person", "Any person"), ("agent", "Any agent"), ("system", "System")]
+        return [*kinds, *((f"person:{pk}", name) for pk, name in people)]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        kind, _, pk = (self.value() or "").partition(":")
+        if kind:
+            rows = rows.filter(actor_kind=kind)
+        return rows.filter(actor_id=pk) if pk else rows
+
+
+class ActionFilter(TextFilter):  # type: ignore[misc]
+    """An action by its id, or all of one name."""
+
+    title = "action's name or id"
+    parameter_name = "action"
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = (self.value() or "").strip()
+        if pk := as_uuid(wanted):
+            return rows.filter(action=pk)
+        return rows.filter(action_name=wanted) if wanted else rows
+
+
+class PolicyFilter(TextFilter):  # type: ignore[misc]
+    """The policy that decided, or that was changed."""
+
+    title = "policy's name"
+    parameter_name = "policy"
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        wanted = (self.value() or "").strip()
+        # The index leaves out what has no policy, and has to be told so.
+        return rows.filter(policy__gt="", policy=wanted) if wanted else rows
+
+
+class MomentsForm(forms.Form):
+    """From one minute to another, in the time zone of the console."""
+
+    def __init__(self, name: str, data: dict[str, str | None]) -> None:
+        super().__init__(
+            {key: _local(value, end=key.endswith("_to")) for key, value in data.items()}
+        )
+        for key, word in ((f"{name}_from", "From"), (f"{name}_to", "Before")):
+            label = f"{word} ({settings.TIME_ZONE})"
+            attrs = {"type": "datetime-local", "step": 1, "aria-label": label}
+            widget = UnfoldAdminTextInputWidget({**attrs, "title": label})
+            self.fields[key] = forms.CharField(required=False, widget=widget)
+
+
+class MomentsFilter(RangeDateFilter):  # type: ignore[misc]
+    """From a moment on, before another. A day counts from its beginning to its end."""
+
+    form_class = MomentsForm
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> QuerySet[Any] | None:
+        name = self.parameter_name
+        if first := moment(self.used_parameters.get(f"{name}_from")):
+            queryset = queryset.filter(**{f"{name}__gte": first})
+        if last := moment(self.used_parameters.get(f"{name}_to"), end=True):
+            queryset = queryset.filter(**{f"{name}__lt": last})
+        return queryset
+
+
+def moment(text: str | None, *, end: bool = False) -> datetime | None:
+    """Read ``2026-11-22``, ``2026-11-22T14:00`` or RFC 3339; None if it is neither."""
+    text = (text or "").strip()
+    with suppress(ValueError, OverflowError):
+        if len(text) == len("2026-11-22"):
+            at = datetime.combine(datetime.fromisoformat(text), time())
+            at += timedelta(days=end)
+        else:
+            at = datetime.fromisoformat(text)
+        # Room for the time zone.
+        if 1 < at.year < 9999:
+            return timezone.make_aware(at) if timezone.is_naive(at) else at
+    return None
+
+
+def _local(text: str | None, *, end: bool) -> str:
+    at = moment(text, end=end)
+    return f"{timezone.localtime(at):%Y-%m-%dT%H:%M:%S}" if at else ""
+
+
+def as_uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        return None

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from governance.clock import WallClock
@@ -32,17 +32,25 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         """Open requests to which the rules of now say something else."""
         return self.open().filter(drift__has_key="decision")
 
+    def late(self, at: datetime) -> Self:
+        """Open requests that wait at a stage for longer than it has promised.
+
+        Whoever notes the breach takes the mark away.
+        """
+        stages = Stage.objects.filter(state=Stage.State.OPEN, sla__isnull=False)
+        past = stages.filter(Q(sla_at=None) | Q(sla_at__lte=at))
+        return self.open().filter(Exists(past.filter(request=OuterRef("pk"))))
+
     def to_decide(self, user: User) -> Self:
         """Open requests that this person could decide now, also in place of others.
 
         Rights are granted when a stage opens and withdrawn when it closes, so this
         table is as small as what is open.
         """
-        spoken = Vote.objects.filter(Q(person=user) | Q(seat=user)).values("request")
         rights = Q()
         for seat in desk_of(user).seats:
             rights |= _right_of(seat)
-        mine = self.open().filter(rights).exclude(pk__in=spoken)
+        mine = self.open().filter(rights, ~_has_spoken(user.pk))
         return mine.exclude(action__agent__owner=user)
 
     def waiting_for(self, user: User) -> Self:
@@ -66,7 +74,7 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         """
         if user.has_perm(f"approvals.{VIEW_ALL}"):
             return self
-        seen = Q(pk__in=Vote.objects.filter(person=user).values("request"))
+        seen = Q(_of_request(Vote.objects.filter(person=user)))
         for seat in desk_of(user).seats:
             seen |= _sight_of(seat)
         return self.filter(seen)
@@ -100,23 +108,37 @@ def _read_desk(user: User) -> Desk:
 def _right_of(seat: Seat) -> Q:
     """Select what this seat lets decide: not one's own agent, and each seat once."""
     groups = RequestGroupPermission.objects.filter(group__user=seat.holder)
-    people = RequestUserPermission.objects.filter(user=seat.holder)
-    spent = Vote.objects.filter(Q(person=seat.holder) | Q(seat=seat.holder))
-    holds = Q(pk__in=groups.values("content_object"))
-    holds |= Q(pk__in=people.values("content_object"))
+    holds = _of_request(groups, "content_object") | _is_named(seat)
     own = Q(action__agent__owner__in=seat.way)
-    return holds & ~own & ~Q(pk__in=spent.values("request"))
+    return holds & ~own & ~_has_spoken(seat.holder)
 
 
 def _sight_of(seat: Seat) -> Q:
     """Select what may be seen from this seat."""
     asked = ApprovalRequest.asked.through.objects.filter(group__user=seat.holder)
-    people = RequestUserPermission.objects.filter(user=seat.holder)
-    seen = Q(pk__in=asked.values("approvalrequest"))
-    seen |= Q(pk__in=people.values("content_object"))
+    seen = _of_request(asked, "approvalrequest") | _is_named(seat)
     if seat.since:
         seen &= Q(closed_at=None) | Q(closed_at__gt=seat.since)
     return seen
+
+
+def _is_named(seat: Seat) -> Exists:
+    """Select what this person was given in their own name."""
+    rights = RequestUserPermission.objects.filter(user=seat.holder)
+    return _of_request(rights, "content_object")
+
+
+def _has_spoken(person: int) -> Exists:
+    """Select what this person has decided, or somebody by their right."""
+    return _of_request(Vote.objects.filter(Q(person=person) | Q(seat=person)))
+
+
+def _of_request(rows: models.QuerySet[Any], field: str = "request") -> Exists:
+    """Ask each request for such a row, as far as somebody reads the list.
+
+    Collecting the keys of a million decided requests first would take longer.
+    """
+    return Exists(rows.filter(**{field: OuterRef("pk")}))
 
 
 class ApprovalRequest(models.Model):

@@ -123,12 +123,13 @@ class Course:
         *,
         actor: Actor,
         rightful: Mapping[int, Set[int]],
+        in_bulk: bool = False,
     ) -> None:
         """Count one person's vote and let follow what follows.
 
         ``rightful`` says for each stage who, at this moment, may approve there. When
         the last vote is in, an earlier one by anybody else no longer counts, and the
-        stage that it carried opens again.
+        stage that it carried opens again. ``in_bulk`` is for the record alone.
         """
         self.votes.append(vote)
         self._say(
@@ -143,6 +144,8 @@ class Course:
             proposed_params=vote.proposed_params,
             via=vote.via,
             on_behalf_of=vote.on_behalf_of(),
+            shown_at=vote.shown_at.isoformat() if vote.shown_at else None,
+            **({"in_bulk": True} if in_bulk else {}),
         )
         if vote.verdict == Vote.Verdict.REQUEST_CHANGES:
             self._settle(
@@ -310,7 +313,8 @@ class Course:
     def _close(self, stage: Stage, state: Stage.State, at: datetime) -> None:
         stage.state = state
         stage.closed_at = at
-        stage.deadline_at = stage.sla_at = stage.remind_at = None
+        # What is left of its SLA stays: whoever closed it in time has kept it.
+        stage.deadline_at = stage.remind_at = None
         self._say(Kind.STAGE_CLOSED, at, stage=stage.name, state=str(state))
 
     def _expire(self, at: datetime, why: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.timezone import localtime
 
 from approvals import silence
+from approvals.bulk import MEDIUM_RISK
 from approvals.course import Course
 from approvals.models import ApprovalRequest, Stage, Vote
 from governance.models import Status
@@ -45,7 +46,7 @@ VERDICTS = {
     Vote.Verdict.REJECT: Label("rejected", "bad"),
     Vote.Verdict.REQUEST_CHANGES: Label("asked for changes", "warn"),
 }
-RISKS = ((75, "Critical"), (50, "High"), (25, "Medium"), (0, "Low"))
+RISKS = ((75, "Critical"), (50, "High"), (MEDIUM_RISK, "Medium"), (0, "Low"))
 
 
 @dataclass(frozen=True, slots=True)

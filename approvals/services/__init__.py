@@ -9,11 +9,13 @@ transaction.
 from __future__ import annotations
 
 from approvals.services.attention import claim, reassign, snooze, unclaim, wake
+from approvals.services.bulk import decide_each
 from approvals.services.bypasses import review_bypass
 from approvals.services.deadlines import settle
 from approvals.services.delegation import delegate, end_delegation
 from approvals.services.execution import cancel, consume, report
 from approvals.services.glass import break_glass, mend_glass, release
+from approvals.services.presets import remove_preset, save_preset
 from approvals.services.review import decide, view
 from approvals.services.revision import rejudge, revise
 from approvals.services.submission import Proposal, submit
@@ -25,15 +27,18 @@ __all__ = [
     "claim",
     "consume",
     "decide",
+    "decide_each",
     "delegate",
     "end_delegation",
     "mend_glass",
     "reassign",
     "rejudge",
     "release",
+    "remove_preset",
     "report",
     "review_bypass",
     "revise",
+    "save_preset",
     "settle",
     "snooze",
     "submit",

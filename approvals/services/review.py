@@ -16,6 +16,7 @@ from uuid import UUID
 from django.db import transaction
 
 from approvals import authority, conditions, proposed, remarks, routing
+from approvals.bulk import Batch
 from approvals.course import Course
 from approvals.deciders import spoken
 from approvals.errors import AlreadyVoted, Changed, NotOpen
@@ -42,6 +43,8 @@ def decide(
     checks: Sequence[Mapping[str, str]] = (),
     proposed_params: Mapping[str, Any] | None = None,
     via: str = "console",
+    shown_at: datetime | None = None,
+    batch: Batch | None = None,
 ) -> Course:
     """Add one person's verdict and let follow what follows. Return the new course.
 
@@ -51,8 +54,13 @@ def decide(
 
     ``conditions`` are sentences, ``checks`` are what must hold when it runs
     (``{"text", "expression"}``); ``proposed_params`` go with a request for changes.
+    ``shown_at`` is when the person was shown it, None if they never opened it.
+    ``batch`` comes with a verdict on several at once: an approval that is not safe that
+    way is refused.
     """
-    said = _Said(verdict, comment, conditions, checks, proposed_params, via)
+    said = _Said(
+        verdict, comment, conditions, checks, proposed_params, via, shown_at, batch
+    )
     settle(request.action_id)
     try:
         for _ in range(ATTEMPTS):
@@ -77,6 +85,8 @@ class _Said:
     checks: Sequence[Mapping[str, str]]
     proposed_params: Mapping[str, Any] | None
     via: str
+    shown_at: datetime | None
+    batch: Batch | None
 
     def sentences(self) -> list[str]:
         return [text.strip() for text in self.conditions if text.strip()]
@@ -87,6 +97,8 @@ class _Said:
 
 @transaction.atomic
 def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) -> Course:
+    if said.batch:
+        said.batch.hold()
     at = clock.now()
     seats = routing.seats(person, at)
     locked = _lock_people(request, seats)
@@ -104,6 +116,8 @@ def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) ->
     check_open(course, request, digest)
     _check_words(said, course.action)
     stage, seat, rightful = _check_right(course, request, person, at)
+    if said.batch:
+        said.batch.check(course, said.verdict)
     vote = Vote(
         request=course.request,
         stage=stage,
@@ -116,9 +130,16 @@ def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) ->
         checks=said.stated(),
         proposed_params=said.proposed_params,
         via=said.via,
+        shown_at=said.shown_at,
         at=at,
     )
-    course.vote(stage, vote, actor=Actor.person(person), rightful=rightful)
+    course.vote(
+        stage,
+        vote,
+        actor=Actor.person(person),
+        rightful=rightful,
+        in_bulk=said.batch is not None,
+    )
     storage.save(course, at=at, before=Status.PENDING, in_time=True)
     _look_no_longer(request, person)
     return course

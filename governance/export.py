@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from governance import clock, ledger
 from governance.ledger import Actor, Kind
-from governance.models import EventQuerySet
+from governance.models import Event, EventQuerySet
 
 # id           counts up with time; gaps are steps that were rolled back
 # at           RFC 3339, UTC, by the database's clock
@@ -72,23 +72,51 @@ _DATA, _AFTER = ',"data":', ',"kind":'
 Row = tuple[Any, ...]
 
 
-def lines(events: EventQuerySet, form: str, *, bom: bool = False) -> Iterator[str]:
-    """Yield the export in pieces. The first piece of a CSV is its header."""
-    write = _csv if form == "csv" else _json_lines
-    if bom:
-        yield BOM
-    if form == "csv":
-        yield write([COLUMNS])
-    for page in _pages(events):
-        yield write(page)
+class Export:
+    """One export: what is in it, and how far it has come. Its end is on record, too.
+
+    ``rows`` and ``reached``, the id of the last event, count what was handed on.
+    """
+
+    def __init__(
+        self, events: EventQuerySet, actor: Actor, form: str, started: Event
+    ) -> None:
+        self.events = events.filter(pk__lt=started.pk)
+        self.actor, self.form, self.started = actor, form, started
+        self.rows = self.reached = 0
+        self.complete = False
+
+    def lines(self, *, bom: bool = False) -> Generator[str, None, None]:
+        """Yield it in pieces. Whoever closes them half-way has an incomplete export."""
+        try:
+            yield from lines(self.events, self.form, bom=bom, seen=self._seen)
+            self.complete = True
+        finally:
+            self._end()
+
+    def _seen(self, page: list[Row]) -> None:
+        self.rows += len(page)
+        self.reached = page[-1][0]
+
+    def _end(self) -> None:
+        with transaction.atomic():
+            ledger.record(
+                Kind.EXPORT_ENDED,
+                at=clock.now(),
+                actor=self.actor,
+                stream="audit",
+                export=self.started.pk,
+                rows=self.rows,
+                complete=self.complete,
+            )
 
 
 def start(
     events: EventQuerySet, actor: Actor, form: str, filters: dict[str, Any]
-) -> EventQuerySet:
-    """Put the export on record. Return the events that are in it: all before that."""
+) -> Export:
+    """Put the export on record. All events before that are in it."""
     with transaction.atomic():
-        event = ledger.record(
+        started = ledger.record(
             Kind.EXPORTED,
             at=clock.now(),
             actor=actor,
@@ -96,7 +124,26 @@ def start(
             format=form,
             filters=filters,
         )
-    return events.filter(pk__lt=event.pk)
+    return Export(events, actor, form, started)
+
+
+def lines(
+    events: EventQuerySet,
+    form: str,
+    *,
+    bom: bool = False,
+    seen: Callable[[list[Row]], None] = lambda page: None,
+) -> Iterator[str]:
+    """Yield events in pieces. The first piece of a CSV is its header."""
+    write = _csv if form == "csv" else _json_lines
+    if bom:
+        yield BOM
+    if form == "csv":
+        yield write([COLUMNS])
+    for page in _pages(events):
+        text = write(page)
+        seen(page)
+        yield text
 
 
 def _pages(events: EventQuerySet) -> Iterator[list[Row]]:

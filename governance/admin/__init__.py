@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from governance.admin.agents import AgentAdmin
+from governance.admin.events import EventAdmin
 from governance.admin.freezes import FreezeAdmin
 from governance.admin.groups import GroupAdmin
 from governance.admin.people import UserAdmin
-from governance.admin.record import ActionAdmin, EventAdmin
+from governance.admin.record import ActionAdmin
 
 __all__ = [
     "ActionAdmin",

@@ -161,7 +161,9 @@ def test_it_reads_page_by_page(db: None, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_an_export_is_on_record_and_not_in_itself(db: None, agent: Agent) -> None:
-    events = export.start(Event.objects.all(), SYSTEM, "csv", {"agent": "refund-bot"})
+    events = export.start(
+        Event.objects.all(), SYSTEM, "csv", {"agent": "refund-bot"}
+    ).events
 
     last = Event.objects.first()
     assert last

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from argparse import ArgumentParser
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -43,12 +43,13 @@ class Command(BaseCommand):
         wanted = {k: options[k] for k in ("since", "until", "agent") if options[k]}
         events = self.select(**wanted)
         form: str = options["format"]
-        events = export.start(events, ledger.SYSTEM, form, wanted)
-        pieces = export.lines(events, form, bom=options["bom"])
-        if options["output"]:
-            self.save(pieces, options["output"])
-        else:
-            self.print(pieces)
+        taken = export.start(events, ledger.SYSTEM, form, wanted)
+        # Closed in time: how it ended is on record, also if nobody wants the rest.
+        with closing(taken.lines(bom=options["bom"])) as pieces:
+            if options["output"]:
+                self.save(pieces, options["output"])
+            else:
+                self.print(pieces)
 
     def select(
         self, since: str = "", until: str = "", agent: str = ""

@@ -17,6 +17,7 @@ from approvals import conditions, services
 from approvals.console import (
     access,
     attention,
+    bulk,
     drifting,
     moves,
     queue,
@@ -28,6 +29,7 @@ from approvals.console.bypasses import BypassReviewAdmin
 from approvals.console.forms import DecisionForm
 from approvals.console.glass import BreakGlassAdmin
 from approvals.console.moves import Turned
+from approvals.console.presets import PresetReasonAdmin
 from approvals.console.review import Review, has_just_looked
 from approvals.console.stand_ins import DelegationAdmin
 from approvals.course import Course
@@ -42,6 +44,7 @@ __all__ = [
     "BreakGlassAdmin",
     "BypassReviewAdmin",
     "DelegationAdmin",
+    "PresetReasonAdmin",
 ]
 
 REVIEW = "admin:approvals_approvalrequest_change"
@@ -85,6 +88,11 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
     def get_urls(self) -> list[URLPattern]:
         wrap, name = self.admin_site.admin_view, "approvals_approvalrequest_rejudge"
         own = [
+            path(
+                "together/",
+                wrap(bulk.several),
+                name="approvals_approvalrequest_bulk",
+            ),
             path("rejudge/", wrap(drifting.judge_all_again), name=f"{name}_all"),
             path("<uuid:object_id>/rejudge/", wrap(drifting.judge_again), name=name),
             path(

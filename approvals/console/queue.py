@@ -253,10 +253,13 @@ class Queue(ChangeList):  # type: ignore[misc]
     """The admin's list, which knows the tabs and where every request stands."""
 
     rows: list[Row]
+    # Whether several can be decided on at once: only what waits for this person.
+    picking: bool = False
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: Sequence[str] | None = None
     ) -> ApprovalRequestQuerySet:
+        self.picking = view_of(request) is MINE
         self.root_queryset = view_of(request).rows(access.person(request))
         found: ApprovalRequestQuerySet = super().get_queryset(
             request, exclude_parameters

@@ -12,16 +12,17 @@ from policies import services as rules
 from policies.bodies import Subject
 
 TAG = "ticket.tag"
+KINDS: dict[str, dict[str, Any]] = {
+    TAG: {"reversible": True, "summary": "Tag ticket {params.ticket}"},
+    "ticket.close": {"reversible": True, "summary": "Close ticket {params.ticket}"},
+    "ticket.delete": {"reversible": False},
+    "ticket.merge": {"reversible": True, "base_risk": 25},
+}
 
 
 def install_rules() -> None:
     """Ask a manager about everything; tagging a ticket can be undone and risks little."""
-    for name, more in {
-        TAG: {"reversible": True, "summary": "Tag ticket {params.ticket}"},
-        "ticket.close": {"reversible": True, "summary": "Close ticket {params.ticket}"},
-        "ticket.delete": {"reversible": False},
-        "ticket.merge": {"reversible": True, "base_risk": 25},
-    }.items():
+    for name, more in KINDS.items():
         rules.save(Subject.ACTION_TYPE, {"name": name, **more})
     ask("managers", {"name": "Manager"}, actions=["*"])
 

@@ -48,6 +48,11 @@ def check() -> int:
     return compared
 
 
+def of(request: ApprovalRequest, at: datetime) -> dict[str, Any]:
+    """Return what the rules of now say instead; empty when they ask for the same."""
+    return _Comparison(store.current()).drift_of(request, at)
+
+
 def _behind(revision: int) -> Iterator[ApprovalRequest]:
     """Yield what waits and was last compared with earlier rules, by those it had."""
     older = Q(drift_revision=None) | Q(drift_revision__lt=revision)

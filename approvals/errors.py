@@ -9,6 +9,10 @@ class NotOpen(Refused):
     code = "already_decided"
 
 
+class NothingChanged(Refused):
+    code = "nothing_changed"
+
+
 class Expired(Refused):
     code = "expired"
     status = 410

@@ -6,7 +6,7 @@ could decide at that moment, and all of it is on record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,10 +27,12 @@ from governance import clock
 from governance.errors import Invalid
 from governance.ledger import Actor, Kind
 from governance.models import Status, User
+from policies.staffing import staffed
 
 # How long a look lasts, unless it ends before.
 CLAIM = timedelta(minutes=15)
 MAX_REASON = 500
+UNFINISHED = (Stage.State.OPEN, Stage.State.WAITING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,10 +175,10 @@ def reassign(
         stage = _own_stage(held.course, stage)
         target = _target(stage, group)
         former, stage.groups = stage.groups, [target]
-        counting = rightful(held.course)[stage.pk]
+        counting = rightful(held.course)
         _check_enough(held.course, stage, counting)
         given = {v.seat_id for v in held.course.votes if _approves(v, stage)}
-        stage.lapsed = sorted(given - counting - {None})
+        stage.lapsed = sorted(given - counting[stage.pk] - {None})
         held.happen(
             Kind.REASSIGNED,
             stage=stage.name,
@@ -224,15 +226,29 @@ def _target(stage: Stage, name: str) -> dict[str, Any]:
     raise NotAllowed(f"It can go to {names}, and to nobody else.")
 
 
-def _check_enough(course: Course, stage: Stage, counting: set[int]) -> None:
-    """Refuse to send it where nobody could ever satisfy it."""
-    given = {v.seat_id for v in course.votes if _approves(v, stage)}
-    able = (counting - spoken(course)) | (counting & given)
-    if len(able) < stage.needed:
-        people = "1 person" if len(able) == 1 else f"{len(able)} people"
+def _check_enough(
+    course: Course, stage: Stage, counting: Mapping[int, Set[int]]
+) -> None:
+    """Refuse to send it where nobody could ever satisfy it.
+
+    Who is needed at another stage counts there: nobody approves twice.
+    """
+    spent = spoken(course)
+    unfinished = [
+        s for s in course.stages if s.state in UNFINISHED and s.pk != stage.pk
+    ]
+    asked = []
+    for each in [*unfinished, stage]:
+        given = {v.seat_id for v in course.votes if _approves(v, each)}
+        people = counting[each.pk]
+        asked.append((each.needed, (people - spent) | (people & given)))
+    able = len(asked[-1][1])
+    if staffed(asked)[-1] < stage.needed:
+        said = "1 person" if able == 1 else f"{able} people"
+        others = "" if able < stage.needed else ", and other stages need them"
         raise NotAllowed(
-            f"{stage.groups[0]['name']} has {people} who can decide this; the stage "
-            f"needs {stage.needed}."
+            f"{stage.groups[0]['name']} has {said} who can decide this{others}; the "
+            f"stage needs {stage.needed}."
         )
 
 

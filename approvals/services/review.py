@@ -110,7 +110,7 @@ def _decide(request: ApprovalRequest, person: User, digest: str, said: _Said) ->
         raise storage.Overtaken
     if routing.seats(person, at) != seats:
         raise storage.Overtaken
-    if _said_before(course, request, person, said):
+    if _said_before(course, request, person, digest, said):
         return course
 
     check_open(course, request, digest)
@@ -172,13 +172,15 @@ def _lock_people(request: ApprovalRequest, seats: Sequence[int]) -> dict[int, Us
 
 
 def _said_before(
-    course: Course, request: ApprovalRequest, person: User, said: _Said
+    course: Course, request: ApprovalRequest, person: User, digest: str, said: _Said
 ) -> bool:
     """Whether this is a double click: the same person, request and verdict.
 
     It is none when it would bind the agent to something else: what was said stands.
     """
     if course.request is None or course.request.pk != request.pk:
+        return False
+    if digest != course.action.digest:
         return False
     own = [vote for vote in course.votes if vote.person_id == person.pk]
     same = [vote for vote in own if vote.verdict == said.verdict]

@@ -17,7 +17,7 @@ from django.db import transaction
 
 from approvals import drift, judgement, stops
 from approvals.course import Course
-from approvals.errors import NotAllowed, NotOpen, NotRevisable
+from approvals.errors import NotAllowed, NothingChanged, NotOpen, NotRevisable
 from approvals.judgement import Judged
 from approvals.models import REJUDGE, ApprovalRequest
 from approvals.services import asking, glass, replay, storage
@@ -140,7 +140,9 @@ def rejudge(request: ApprovalRequest, person: User) -> Course:
 
     The same parameters become the next revision: blocked, allowed, or put before those
     whom the flows of now name. Raises ``Changed`` unless ``request`` is the current one,
-    ``NotOpen`` unless it waits, ``NotAllowed`` without the permission to.
+    ``NotOpen`` unless it waits, ``NotAllowed`` without the permission to, and
+    ``NothingChanged`` where the rules still ask for the same: it would only take back
+    what people have said, and give them their time anew.
     """
     settle(request.action_id)
     for _ in range(ATTEMPTS):
@@ -156,12 +158,14 @@ def _rejudge(request: ApprovalRequest, person: User) -> Course:
     seen = storage.read(request.action_id)
     check_open(seen, request, request.digest)
     judged = judgement.judge_again(seen.action)
-    _check_permission(person)
+    _check_permission(person, seen.action.agent)
     former = _lock_as(seen)
     judged = replace(judged, at=clock.now())
     former.lapse(judged.at)
     if former.happenings:
         raise storage.Overtaken
+    if not drift.of(request, judged.at):
+        raise NothingChanged("The rules still ask for the same. It waits as before.")
 
     groups = (group["name"] for stage in former.stages for group in stage.groups)
     asked = list(dict.fromkeys(groups))
@@ -178,11 +182,16 @@ def _rejudge(request: ApprovalRequest, person: User) -> Course:
     )
 
 
-def _check_permission(person: User) -> None:
-    """Ask for the right behind the lock that whoever takes it away needs as well."""
+def _check_permission(person: User, agent: Agent) -> None:
+    """Ask for the right behind the lock that whoever takes it away needs as well.
+
+    Never the agent's owner: looser rules may let it through.
+    """
     rows = User.objects.select_for_update(no_key=True).filter(pk=person.pk)
     if not rows.get().has_perm(f"approvals.{REJUDGE}"):
         raise NotAllowed("You may not have requests judged again.")
+    if agent.owner_id == person.pk:
+        raise NotAllowed("You own this agent: somebody else has it judged again.")
 
 
 def _other_verdict(

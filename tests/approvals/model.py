@@ -45,6 +45,8 @@ class World:
     groups: dict[str, set[str]]
     stand_ins: dict[str, str] = field(default_factory=dict)
     frozen: set[str] = field(default_factory=set)
+    # What the chiefs are asked about as well, by the rules of now.
+    stricter: set[str] = field(default_factory=set)
 
     def seats(self, person: str) -> list[str]:
         """Whose right a person may use: their own, then the nearest, by name."""
@@ -95,6 +97,8 @@ class Life:
     ends: int | None = None
     grant_ends: int | None = None
     spent: bool = False
+    # Whether the rules that judged it asked the chiefs as well.
+    by: bool = False
     stages: list[Stage] = field(default_factory=list)
     # person, whose right, verdict, stage; nobody, when silence spoke.
     votes: list[tuple[str, str, str, int]] = field(default_factory=list)
@@ -109,9 +113,11 @@ class Life:
         self.status = STRAIGHT.get(self.kind, "pending")
         if self.status == "allowed":
             self.grant_ends = at + GRANT
+        self.by = self.kind in self.world.stricter
         for step, groups, needed, rejections, silence in FLOWS.get(self.kind, []):
-            terms = Stage(step, set(groups), needed, rejections, list(silence))
-            self.stages.append(terms)
+            also = {"chiefs"} if self.by else set()
+            asked = set(groups) | also
+            self.stages.append(Stage(step, asked, needed, rejections, list(silence)))
         if self.stages:
             self._advance(at)
 
@@ -242,6 +248,8 @@ class Life:
         self.lapse(now)
         if self.status != "pending":
             return "expired" if self.status == "expired" else "already_decided"
+        if self.by == (self.kind in self.world.stricter):
+            return "nothing_changed"
         # A freeze stops agents; people may still have it judged by stricter rules.
         self._judge(now)
         return ""

@@ -311,6 +311,24 @@ def test_only_a_stage_that_is_ones_own(
             services.reassign(request, alice, stage, "legal", "Theirs.")
 
 
+def test_not_two_stages_to_one_person(
+    agent: Agent, managers: Group, finance: Group, legal: Group, alice: User, bob: User
+) -> None:
+    make_user("only", legal)
+    request = ask(
+        agent,
+        manager_stage(step=1),
+        manager_stage(step=1, name="Again"),
+    )
+    first, second = request.stages.order_by("position")
+    services.reassign(request, alice, first, "legal", "Theirs.")
+
+    with pytest.raises(
+        NotAllowed, match="and other stages need them; the stage needs 1"
+    ):
+        services.reassign(request, bob, second, "legal", "Theirs, too.")
+
+
 def test_where_nobody_can_decide_it_does_not_go(
     refund: ApprovalRequest, alice: User
 ) -> None:

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 from approvals import drift, services
 from approvals.course import Course
-from approvals.errors import Changed, NotAllowed, NotOpen
+from approvals.errors import Changed, NotAllowed, NothingChanged, NotOpen
 from approvals.jobs import check_drift
 from approvals.models import ApprovalRequest, RequestGroupPermission, Vote
 from governance import clock
@@ -36,6 +36,17 @@ def policy(name: str = "newer", **fields: Any) -> None:
 
 def ask_finance_too() -> None:
     policy(decision="REQUIRE_APPROVAL", flow="finance")
+
+
+def ask_managers(approvals: int) -> None:
+    ask("managers", approvals, "customer-service-managers")
+
+
+def ask(flow: str, approvals: int, group: str = "finance") -> None:
+    """Let one stage of one group be all that a flow of this name asks for."""
+    name = {"managers": "Manager"}.get(flow, "Finance")
+    stage = {"name": name, "groups": [group], "approvals": approvals, "timeout": "4h"}
+    rules.save(Subject.FLOW, {"name": flow, "stages": [stage]})
 
 
 def found(request: ApprovalRequest) -> Any:
@@ -94,9 +105,7 @@ def test_it_would_be_allowed_now(refund: ApprovalRequest) -> None:
 
 @pytest.mark.django_db
 def test_it_would_need_more_people_now(refund: ApprovalRequest) -> None:
-    groups = ["customer-service-managers"]
-    stage = {"name": "Manager", "groups": groups, "approvals": 2, "timeout": "4h"}
-    rules.save(Subject.FLOW, {"name": "managers", "stages": [stage]})
+    ask_managers(2)
 
     assert found(refund)["groups"] == ["customer-service-managers"]
 
@@ -280,9 +289,11 @@ def test_it_is_a_step_on_record(refund: ApprovalRequest, dana: User) -> None:
 def test_votes_never_carry_over(
     refund_rules: None, agent: Agent, alice: User, carol: User, dana: User
 ) -> None:
-    ask_finance_too()
+    ask_managers(2)
     request = make_request(agent)
     decide(request, alice, APPROVE)
+    ask_managers(1)
+    ask_finance_too()
     asked = services.rejudge(request, dana).request
 
     assert asked
@@ -296,6 +307,7 @@ def test_votes_never_carry_over(
 @pytest.mark.django_db
 def test_it_does_not_count_itself(refund_rules: None, agent: Agent, dana: User) -> None:
     request = make_request(agent, 500)
+    ask("finance", 2)
     asked = services.rejudge(request, dana).request
 
     assert asked
@@ -335,6 +347,7 @@ def test_silence_speaks_first(refund: ApprovalRequest, dana: User) -> None:
 def test_a_former_request_is_not_judged_again(
     refund: ApprovalRequest, dana: User
 ) -> None:
+    ask_finance_too()
     services.rejudge(refund, dana)
 
     with pytest.raises(Changed):
@@ -350,6 +363,7 @@ def test_the_agents_patience_is_what_it_was(
     end = course.action.expires_at
     assert course.request
     assert end
+    ask_finance_too()
     with clock.shifted(timedelta(minutes=5)):
         asked = services.rejudge(course.request, dana).request
         assert asked
@@ -361,6 +375,22 @@ def test_the_agents_patience_is_what_it_was(
         later = Action.objects.get().expires_at
         assert later
         assert later - clock.now() > timedelta(minutes=9, seconds=50)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("touched", [False, True], ids=["same rules", "other rules"])
+def test_what_would_be_asked_the_same_is_left_as_it_is(
+    refund: ApprovalRequest, dana: User, touched: bool
+) -> None:
+    """It would take back a vote and move the deadline, for nothing."""
+    if touched:
+        policy(actions=["mail.send"])
+    before = Action.objects.get().deadline_at
+
+    with clock.shifted(timedelta(hours=1)), pytest.raises(NothingChanged):
+        services.rejudge(refund, dana)
+    after = Action.objects.get()
+    assert (after.revision, after.deadline_at) == (1, before)
 
 
 @pytest.mark.django_db
@@ -396,6 +426,7 @@ def test_deciding_and_judging_again_cannot_both_happen(
 def test_judging_again_twice_at_once_is_one_step(
     refund: ApprovalRequest, dana: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ask_finance_too()
     meet_in(monkeypatch, engine, "judge")
     outcomes = at_once(*[lambda: services.rejudge(refund, dana)] * 2)
 

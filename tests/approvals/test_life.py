@@ -205,6 +205,8 @@ class Lives(RuleBasedStateMachine):
     @rule(which=some)
     def rejudge(self, which: int) -> None:
         life, pk = self.pick(which)
+        if which % 2 and life.kind in FLOWS:
+            self.change_rules(life.kind)
         request = (
             ApprovalRequest.objects.filter(action=pk).order_by("-revision").first()
         )
@@ -213,6 +215,10 @@ class Lives(RuleBasedStateMachine):
         said = answer(lambda: services.rejudge(request, self.users["dave"]))
         assert said == life.rejudge(self.now)
         self.compare(life, pk)
+
+    def change_rules(self, kind: str) -> None:
+        self.world.stricter ^= {kind}
+        _save_flow(kind, *(["chiefs"] if kind in self.world.stricter else []))
 
     @rule(person=people, group=groups)
     def join_or_leave(self, person: str, group: str) -> None:
@@ -360,8 +366,7 @@ def _make_rules(kind: str) -> None:
     body = {"name": kind, "base_risk": risk, "grant": f"{GRANT}m"}
     rules.save(Subject.ACTION_TYPE, body)
     if kind in FLOWS:
-        stages = [_stage(*terms) for terms in FLOWS[kind]]
-        rules.save(Subject.FLOW, {"name": name, "stages": stages})
+        _save_flow(kind)
     decisions = {"pay.free": "ALLOW", "pay.never": "BLOCK"}
     policy = {
         "name": name,
@@ -370,6 +375,16 @@ def _make_rules(kind: str) -> None:
         **({"flow": name} if kind in FLOWS else {}),
     }
     rules.save(Subject.POLICY, policy)
+
+
+def _save_flow(kind: str, *also: str) -> None:
+    """Write what people are asked; of ``also`` at each stage, if it is stricter."""
+    stages = []
+    for step, groups, approvals, rejections, silence in FLOWS[kind]:
+        asked = tuple(dict.fromkeys([*groups, *also]))
+        stages.append(_stage(step, asked, approvals, rejections, silence))
+    name = kind.replace(".", "-")
+    rules.save(Subject.FLOW, {"name": name, "stages": stages})
 
 
 def _stage(

@@ -11,6 +11,8 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from unfold.admin import ModelAdmin
 
 from approvals import conditions, services
@@ -19,8 +21,12 @@ from approvals.console import (
     attention,
     bulk,
     drifting,
+    live,
+    looks,
     moves,
+    printing,
     queue,
+    saved,
     stamps,
     stand_ins,
     words,
@@ -36,6 +42,7 @@ from approvals.course import Course
 from approvals.errors import Changed
 from approvals.models import ApprovalRequest, ApprovalRequestQuerySet, Vote
 from governance import clock
+from governance.console import InfinitePaginator
 from governance.errors import Refused
 from governance.models import Status
 
@@ -55,6 +62,7 @@ QUEUE = "admin:approvals_approvalrequest_changelist"
 class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = ["summary"]
     list_per_page = 25
+    paginator = InfinitePaginator
     search_fields = ["summary"]
     search_help_text = "Search by id, parameter or agent"
     show_full_result_count = False
@@ -89,10 +97,25 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         wrap, name = self.admin_site.admin_view, "approvals_approvalrequest_rejudge"
         own = [
             path(
+                "live/", self.live_view, name="approvals_approvalrequest_live"
+            ),
+            path(
+                "<uuid:object_id>/look/",
+                wrap(looks.look),
+                name="approvals_approvalrequest_look",
+            ),
+            path("views/", wrap(saved.keep), name="approvals_approvalrequest_views"),
+            path(
+                "views/<int:view>/",
+                wrap(saved.change),
+                name="approvals_approvalrequest_view",
+            ),
+            path(
                 "together/",
                 wrap(bulk.several),
                 name="approvals_approvalrequest_bulk",
             ),
+            printing.address(self),
             path("rejudge/", wrap(drifting.judge_all_again), name=f"{name}_all"),
             path("<uuid:object_id>/rejudge/", wrap(drifting.judge_again), name=name),
             path(
@@ -120,26 +143,21 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
     def get_queryset(self, request: HttpRequest) -> ApprovalRequestQuerySet:
         return ApprovalRequest.objects.visible_to(access.person(request))
 
-    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
-        return queue.view_of(request).ordering
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: ApprovalRequestQuerySet, search_term: str
-    ) -> tuple[ApprovalRequestQuerySet, bool]:
-        return queue.search(queryset, search_term), False
-
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> TemplateResponse:
         context = {"title": "Approvals", **(extra_context or {})}
         if self.has_view_permission(request):
-            context["tabs"] = queue.tabs(request)
-            context["empty"] = queue.emptiness(request)
             context["absence"] = stand_ins.absence(access.person(request))
             context["drift"] = drifting.notice(request)
             context["on_drift"] = queue.view_of(request).name == drifting.VIEW
         page: TemplateResponse = super().changelist_view(request, context)
         return page
+
+    @method_decorator(never_cache)
+    def live_view(self, request: HttpRequest) -> HttpResponse:
+        """Not the admin's: it would send a page to log in to where rows are expected."""
+        return live.ask(request, self)
 
     # The review page
 

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.console import access, bypasses, drifting
+from approvals.console import queue as inbox
 from approvals.models import ApprovalRequest, Stage
 from governance import clock
 from governance.console import person
@@ -44,6 +45,7 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
             ("Risk factors", "speed", "policies_riskfactor"),
             ("Action types", "category", "governance_actiontype"),
             ("Resources", "inventory_2", "governance_resource"),
+            ("Preset reasons", "quickreply", "approvals_presetreason"),
             ("Tests", "checklist", "policies_policytest"),
             ("Try rules", "science", "policies_backtest"),
             ("Proposed changes", "rule_settings", "policies_proposedchange"),
@@ -74,7 +76,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     if not isinstance(user, User):
         return []
     queue = _item("Approvals", "inbox", QUEUE, access.may_open(request))
-    queue["badge"] = waiting(request) if queue["has_permission"] else 0
+    queue["badge"] = inbox.badge(request) if queue["has_permission"] else ""
     home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
     concerned = access.may_open(request)
     stand_ins = _item("Stand-ins", "swap_horiz", DELEGATIONS, concerned)
@@ -119,11 +121,7 @@ def _may_view(request: HttpRequest, model: str) -> bool:
 
 def waiting(request: HttpRequest) -> int:
     """Return how many requests this person can decide. Asked once per page."""
-    if not hasattr(request, "_countersign_waiting"):
-        mine = ApprovalRequest.objects.waiting_for(person(request))
-        request._countersign_waiting = mine.count()  # type: ignore[attr-defined]
-    count: int = request._countersign_waiting  # type: ignore[attr-defined]
-    return count
+    return inbox.waiting(request)
 
 
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

@@ -72,6 +72,7 @@ class Kind(models.TextChoices):
     CHANGE_PROPOSED = "change_proposed"
     CHANGE_CONFIRMED = "change_confirmed"
     CHANGE_DECLINED = "change_declined"
+    PRESET_CHANGED = "preset_changed"
     USER_CHANGED = "user_changed"
     LOGGED_IN = "logged_in"
     LOGIN_FAILED = "login_failed"

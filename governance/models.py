@@ -326,6 +326,12 @@ class Action(models.Model):
             ),
             # The latest of one kind.
             models.Index(name="action_of_name", fields=["name", "id"]),
+            # What people were asked about the same kind of action, newest first.
+            models.Index(
+                name="action_asked_by_name",
+                fields=["name", "-id"],
+                condition=Q(decision="REQUIRE_APPROVAL"),
+            ),
             # The sweep of permissions that nobody used.
             models.Index(
                 name="action_grant_end",

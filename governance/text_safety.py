@@ -42,21 +42,9 @@ _HIDDEN = re.compile(
     f"[{_CONTROLS}{_LINE_SEPARATORS}{_IGNORABLE}{_OTHER_FORMATS}{_BLANK}{_PRIVATE}"
     f"{SURROGATES}{NONCHARACTERS}]"
 )
+_OTHER_BLANKS = re.compile(r"[\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _LINE_BREAKS_AND_TABS = re.compile(r"[\t\n]|\r(?=\n)")
 _EMOJI_STYLES = "\ufe0e\ufe0f"
-
-_WORD = re.compile(r"[^\W\d_]+")
-_SCRIPTS_WRITTEN_TOGETHER = (
-    {"LATIN", "CJK", "HIRAGANA", "KATAKANA", "HALFWIDTH"},
-    {"FULLWIDTH", "CJK", "HIRAGANA", "KATAKANA"},
-    {"LATIN", "CJK", "BOPOMOFO"},
-    {"LATIN", "CJK", "HANGUL"},
-)
-_OF_ANY_SCRIPT = {"MICRO", "FEMININE", "MASCULINE"}
-_LOOKS_LATIN = {
-    "CYRILLIC": set("аеорсухіјѕԁһӏԛԝАВЕКМНОРСТУХІЈЅԌӀԚԜ"),
-    "GREEK": set("ονΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"),  # noqa: RUF001
-}
 
 
 def check_identifier(text: str, path: str) -> Problem | None:
@@ -141,6 +129,19 @@ def visible_line(text: str) -> str:
     return _LINE_BREAKS_AND_TABS.sub(lambda found: _spelled(found[0]), visible(text))
 
 
+def hidden(text: str, *, one_line: bool = False) -> list[int]:
+    """Return the places of what ``visible``, or ``visible_line``, spells out.
+
+    Blanks that are not plain spaces are among them: they look like some.
+    """
+    places = {f.start() for f in _HIDDEN.finditer(text) if _reveal(f) != f[0]}
+    places |= {found.start() for found in _OTHER_BLANKS.finditer(text)}
+    if one_line:
+        breaks = _LINE_BREAKS_AND_TABS.finditer(text)
+        places |= {found.start() for found in breaks}
+    return sorted(places)
+
+
 def excerpt(text: str) -> str:
     """Return the start of a text, quoted and short enough for a message."""
     start = visible_line(text[: EXCERPT + 1])
@@ -158,45 +159,6 @@ def pointer(path: Iterable[str | int]) -> str:
 def name_of(char: str) -> str:
     """Return what a character is called: ``U+202E RIGHT-TO-LEFT OVERRIDE``."""
     return f"U+{ord(char):04X} {unicodedata.name(char, '')}".rstrip()
-
-
-def is_confusable(text: str) -> bool:
-    """Whether a reader may take this text for another one.
-
-    True for a word that mixes scripts which are not written together (``pаypal`` with
-    a Cyrillic а), and for a text whose only Cyrillic or Greek letters are ones that look
-    Latin. This follows the idea of Unicode's UTS 39, not its tables: look-alikes within
-    one script (``rn`` and ``m``, ``l`` and ``1``) are not noticed.
-    """  # noqa: RUF002
-    if text.isascii():
-        return False
-
-    words = _WORD.findall(text)
-    return any(_mixes_scripts(word) for word in words) or _poses_as_latin(words)
-
-
-def _mixes_scripts(word: str) -> bool:
-    scripts = {_script(char) for char in word} - {None}
-    return len(scripts) > 1 and not any(
-        scripts <= together for together in _SCRIPTS_WRITTEN_TOGETHER
-    )
-
-
-def _poses_as_latin(words: list[str]) -> bool:
-    letters = {char for word in words for char in word}
-    for script, lookalikes in _LOOKS_LATIN.items():
-        used = {char for char in letters if _script(char) == script}
-        if used and used <= lookalikes:
-            return True
-    return False
-
-
-def _script(char: str) -> str | None:
-    """Guess a letter's script from its name, which starts with it for nearly all."""
-    if unicodedata.category(char) not in ("Lu", "Ll", "Lt", "Lo"):
-        return None
-    script = unicodedata.name(char, "UNKNOWN").split()[0]
-    return None if script in _OF_ANY_SCRIPT else script
 
 
 def _reveal(found: re.Match[str]) -> str:

@@ -6,49 +6,87 @@ what could deceive the eye spelled out. Names are sorted as in the digest.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
 from typing import Any
 
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
-
-from governance import canonical, text_safety
+from approvals.console import links, readings
+from governance import canonical, lookalikes, text_safety
 
 LONG = 200
 FLAGGED_LETTERS = 3
+# From how many values on a part of them gets a heading of its own.
+MANY = 12
 
 # A name in an object, or a position in a list, counted from 1.
 Path = tuple[str | int, ...]
-_SPELLED = re.compile(r"(⟨U\+[0-9A-F]{4,6}⟩)")
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One value with its place. ``notes`` say what is not as it seems."""
+    """One value with its place.
+
+    ``notes`` say what is not as it seems, ``reading`` how people read it.
+    """
 
     path: Path
     kind: str
     text: str
     notes: tuple[str, ...] = ()
+    reading: str = ""
 
     def steps(self) -> list[tuple[str, bool]]:
         """Return the way to it: each step, and whether it is a position in a list."""
         return [(str(step), isinstance(step, int)) for step in self.path]
 
 
-def flatten(value: Any, path: Path = ()) -> Iterator[Fact]:
-    """Yield every value inside a JSON value, with the way that leads to it."""
+def flatten(
+    value: Any,
+    path: Path = (),
+    at: datetime | None = None,
+    beside: Mapping[str, Any] | None = None,
+) -> Iterator[Fact]:
+    """Yield every value inside a JSON value, with the way that leads to it.
+
+    ``at`` is now: times are read as so and so far away. ``beside`` are the values next
+    to this one, where its currency may be.
+    """
     if isinstance(value, dict) and value:
         for name in sorted(value):
-            yield from flatten(value[name], (*path, name))
+            yield from flatten(value[name], (*path, name), at, value)
     elif isinstance(value, list) and value:
         for position, member in enumerate(value, start=1):
-            yield from flatten(member, (*path, position))
+            yield from flatten(member, (*path, position), at, beside)
     else:
         kind, text = _told(value)
-        yield Fact(path, kind, text, tuple(_notes(path, value)))
+        name = next((step for step in reversed(path) if isinstance(step, str)), "")
+        read = readings.reading(name, value, beside or {}, at)
+        yield Fact(path, kind, text, tuple(_notes(path, value)), read)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Values that belong together. Without a title they stand for themselves."""
+
+    title: str
+    facts: list[Fact]
+
+
+def parts(facts: list[Fact]) -> list[Part]:
+    """Return all values in their order, with a heading over each part that is large."""
+    found: list[Part] = []
+    for first, group in groupby(facts, lambda fact: fact.path[:1]):
+        members = list(group)
+        if len(members) >= MANY and len(members) < len(facts):
+            found.append(Part(str(first[0]), members))
+        elif found and not found[-1].title:
+            found[-1].facts.extend(members)
+        else:
+            found.append(Part("", members))
+    return found
 
 
 def _told(value: Any) -> tuple[str, str]:
@@ -76,6 +114,7 @@ def _notes(path: Path, value: Any) -> Iterator[str]:
             yield from _warnings(name, "The name")
     if isinstance(value, str):
         yield from _warnings(value, "This text")
+        yield from links.notes(value)
         if value != value.strip():
             yield "This text starts or ends with blanks."
         if len(value) > LONG:
@@ -83,41 +122,19 @@ def _notes(path: Path, value: Any) -> Iterator[str]:
 
 
 def _warnings(text: str, what: str) -> Iterator[str]:
-    if text_safety.visible(text) != text:
+    if text_safety.hidden(text):
         yield f"{what} holds hidden characters. They are spelled out in red."
-    if text_safety.is_confusable(text):
-        told = ", ".join(text_safety.name_of(letter) for letter in _strangers(text))
+    if strangers := lookalikes.strangers(text):
+        letters = list(dict.fromkeys(text[place] for place in strangers))
+        told = ", ".join(map(text_safety.name_of, letters[:FLAGGED_LETTERS]))
         yield f"{what} may not say what it seems to. It has {told}."
+    if _runs_both_ways(text):
+        yield f"{what} runs from right to left in places: read its parts one by one."
 
 
-def _strangers(text: str) -> list[str]:
-    """Return the first few letters that an English reader takes for others."""
-    words = (word for word in text.split() if text_safety.is_confusable(word))
-    letters = (char for word in words for char in word if char.isalpha())
-    found = dict.fromkeys(char for char in letters if not char.isascii())
-    return list(found)[:FLAGGED_LETTERS]
-
-
-def reveal(text: str) -> SafeString:
-    """Return the text as HTML that runs nothing and hides nothing.
-
-    Hidden characters stand out, as themselves they are gone; the direction of the text
-    around it stays as it is.
-    """
-    return _isolated(text_safety.visible(text))
-
-
-def reveal_line(text: str) -> SafeString:
-    """Like ``reveal``, for places that hold one line."""
-    return _isolated(text_safety.visible_line(text))
-
-
-def _isolated(visible: str) -> SafeString:
-    parts = format_html_join("", "{}", ((_part(p),) for p in _SPELLED.split(visible)))
-    return format_html('<bdi dir="ltr">{}</bdi>', parts)
-
-
-def _part(text: str) -> str:
-    if not _SPELLED.fullmatch(text):
-        return text
-    return format_html('<span class="cs-hidden">{}</span>', text[1:-1])
+def _runs_both_ways(text: str) -> bool:
+    """Whether letters of either direction, or digits among them, change places."""
+    if text.isascii():
+        return False
+    ways = {unicodedata.bidirectional(char) for char in text}
+    return bool(ways & {"R", "AL"}) and bool(ways & {"L", "EN", "AN"})

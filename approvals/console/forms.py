@@ -11,19 +11,31 @@ from django import forms
 from django.conf import settings
 
 from approvals import conditions, proposed, remarks
-from approvals.models import Vote
+from approvals.console import presets
+from approvals.models import PresetReason, Vote
 from governance.errors import Problem, Refused
 from governance.models import Action
 from governance.text_safety import excerpt, visible
 
 LONGEST_PREFILLED = 20_000
 MOST_ROWS = 16
-FIELDS = ("confirmed", "comment", "conditions", "checks", "before", "proposal")
+FIELDS = (
+    "confirmed",
+    "preset",
+    "comment",
+    "conditions",
+    "checks",
+    "before",
+    "proposal",
+)
 
 
-def textarea(rows: int, placeholder: str = "", *, code: bool = False) -> forms.Textarea:
+def textarea(
+    rows: int, placeholder: str = "", *, code: bool = False, key: str = ""
+) -> forms.Textarea:
     look = "cs-input cs-code" if code else "cs-input"
     attrs = {"class": look, "rows": rows, "placeholder": placeholder}
+    attrs |= {"aria-keyshortcuts": key} if key else {}
     plain = {"spellcheck": "false", "autocapitalize": "off", "autocomplete": "off"}
     return forms.Textarea({**attrs, **(plain if code else {})})
 
@@ -38,8 +50,9 @@ class DecisionForm(forms.Form):
     request = forms.UUIDField(widget=forms.HiddenInput)
     digest = forms.CharField(widget=forms.HiddenInput)
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
+    preset = forms.CharField(required=False)
     comment = forms.CharField(
-        required=False, widget=textarea(3, "Why? The agent reads it.")
+        required=False, widget=textarea(3, "Why? The agent reads it.", key="m")
     )
     conditions = forms.CharField(required=False, widget=textarea(2, "One per line"))
     checks = forms.CharField(required=False, widget=textarea(2, code=True))
@@ -58,6 +71,7 @@ class DecisionForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.action, self.at = action, at
         self.irreversible = not action.reversible
+        self.presets = presets.choices(action.name)
         self.time_zone = settings.TIME_ZONE
         self.fields["checks"].widget.attrs["placeholder"] = example(action.params)
         self.prefilled = prefilled(action.params)
@@ -69,6 +83,18 @@ class DecisionForm(forms.Form):
         comment = "\n".join(self.cleaned_data["comment"].splitlines())
         refuse(remarks.problems(comment, []))
         return comment
+
+    def clean_preset(self) -> PresetReason | None:
+        """Return the reason that was chosen. One that is gone by now is none."""
+        fitting = [preset for _, group in self.presets for preset in group]
+        chosen = self.cleaned_data["preset"]
+        preset = next((each for each in fitting if str(each.pk) == chosen), None)
+        if preset and preset.verdict != self.data.get("verdict"):
+            title = presets.VERDICTS[Vote.Verdict(preset.verdict)].lower()
+            raise forms.ValidationError(
+                f"{excerpt(preset.text)} is a reason {title}. Choose another one."
+            )
+        return preset
 
     def clean_conditions(self) -> list[str]:
         sentences = lines(self.cleaned_data["conditions"])
@@ -134,6 +160,7 @@ class DecisionForm(forms.Form):
         approves = verdict == Vote.Verdict.APPROVE
         wants_changes = verdict == Vote.Verdict.REQUEST_CHANGES
         proposal = said.get("proposal")
+        self._add_preset(said)
         commented = said.get("comment", "").strip()
         if wants_changes and not commented and "proposal" in said and not proposal:
             self.add_error("comment", "Say what should change.")
@@ -144,6 +171,12 @@ class DecisionForm(forms.Form):
             self.add_error(
                 "confirmed", "Confirm that you checked it: this cannot be undone."
             )
+
+    def _add_preset(self, said: dict[str, Any]) -> None:
+        """Make the reason that was chosen the comment, unless it is in there."""
+        preset, comment = said.get("preset"), said.get("comment")
+        if preset and comment is not None and preset.text not in comment:
+            said["comment"] = "\n".join(filter(None, [preset.text, comment]))
 
 
 def lines(text: str) -> list[str]:

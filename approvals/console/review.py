@@ -15,14 +15,18 @@ from approvals.console import (
     drifting,
     earlier,
     facts,
+    foreseen,
     moves,
+    similar,
     standing,
     timeline,
     words,
 )
 from approvals.console.attention import Attention, Mark
+from approvals.console.foreseen import Foreseen
 from approvals.console.moves import Turned
 from approvals.console.revisions import Comparison, Succession
+from approvals.console.similar import Similar
 from approvals.course import Course
 from approvals.deciders import deciders, rightful
 from approvals.models import ApprovalRequest, Stage, Vote
@@ -185,11 +189,18 @@ class Review:
 
     @cached_property
     def params(self) -> list[facts.Fact]:
-        return list(facts.flatten(self.request.params)) if self.request.params else []
+        params = self.request.params
+        return list(facts.flatten(params, at=self.at)) if params else []
 
     @cached_property
     def context(self) -> list[facts.Fact]:
-        return list(facts.flatten(self.request.context)) if self.request.context else []
+        """The facts it gives, but for those that are shown as a change."""
+        return foreseen.rest(self.request.context, self.at)
+
+    @cached_property
+    def foreseen(self) -> Foreseen | None:
+        """What it says would change, if it sends how it is before and after."""
+        return foreseen.of(self.request.context, self.at)
 
     # Why people are asked
 
@@ -283,6 +294,10 @@ class Review:
     @cached_property
     def earlier(self) -> list[earlier.Earlier]:
         return earlier.before(self.action)
+
+    @cached_property
+    def similar(self) -> Similar:
+        return similar.to(self.request, self.action, self.person, self.at)
 
     @cached_property
     def shared(self) -> list[tuple[str, str]]:

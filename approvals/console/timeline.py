@@ -141,6 +141,7 @@ TELLERS: dict[str, Callable[[str, dict[str, Any]], Told]] = {
     Kind.NOTIFIED: _notified,
     Kind.NOTIFICATION_FAILED: _not_notified,
     Kind.VIEWED: _fixed("{who} opened it"),
+    Kind.PRINTED: _fixed("{who} opened its story to print it"),
     Kind.VOTED: _voted,
     Kind.APPROVED: _fixed("Approved: the agent may go ahead"),
     Kind.BYPASSED: lambda who, data: (
@@ -181,6 +182,7 @@ LOOKS: dict[str, tuple[str, str]] = {
     Kind.NOTIFIED: ("notifications", "quiet"),
     Kind.NOTIFICATION_FAILED: ("notifications_off", "bad"),
     Kind.VIEWED: ("visibility", "quiet"),
+    Kind.PRINTED: ("print", "quiet"),
     Kind.VOTED: ("how_to_vote", "info"),
     Kind.ALLOWED: ("check", "good"),
     Kind.APPROVED: ("check", "good"),

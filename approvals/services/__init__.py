@@ -16,6 +16,7 @@ from approvals.services.delegation import delegate, end_delegation
 from approvals.services.execution import cancel, consume, report
 from approvals.services.glass import break_glass, mend_glass, release
 from approvals.services.presets import remove_preset, save_preset
+from approvals.services.printing import print_story
 from approvals.services.review import decide, view
 from approvals.services.revision import rejudge, revise
 from approvals.services.submission import Proposal, submit
@@ -31,6 +32,7 @@ __all__ = [
     "delegate",
     "end_delegation",
     "mend_glass",
+    "print_story",
     "reassign",
     "rejudge",
     "release",

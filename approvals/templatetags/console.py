@@ -9,7 +9,7 @@ from typing import Any
 from django.template import Library
 from django.utils.safestring import SafeString
 
-from approvals.console import changes, facts, words
+from approvals.console import changes, facts, revealing, words
 from approvals.course import Course
 from approvals.models import Stage
 
@@ -19,13 +19,13 @@ register = Library()
 @register.filter
 def reveal(text: object) -> SafeString:
     """Show a text of several lines, with everything hidden spelled out."""
-    return facts.reveal(str(text))
+    return revealing.reveal(str(text))
 
 
 @register.filter
 def line(text: object) -> SafeString:
     """Show a text on one line, with everything hidden spelled out."""
-    return facts.reveal_line(str(text))
+    return revealing.reveal_line(str(text))
 
 
 @register.filter
@@ -39,7 +39,13 @@ def instead_of(
 @register.filter
 def told(fact: facts.Fact) -> SafeString:
     """Show one value, be it empty."""
-    return facts.reveal(fact.text or fact.kind)
+    return revealing.reveal(fact.text or fact.kind)
+
+
+@register.filter
+def parts(found: list[facts.Fact]) -> list[facts.Part]:
+    """All values, with a heading over each part that is large."""
+    return facts.parts(found)
 
 
 @register.filter

@@ -262,6 +262,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='action',
+            index=models.Index(condition=models.Q(('decision', 'REQUIRE_APPROVAL')), fields=['name', '-id'], name='action_asked_by_name'),
+        ),
+        migrations.AddIndex(
+            model_name='action',
             index=models.Index(condition=models.Q(('status__in', ['allowed', 'approved'])), fields=['grant_expires_at'], name='action_grant_end'),
         ),
         migrations.AddConstraint(

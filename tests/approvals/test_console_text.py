@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from approvals.console.facts import Fact, flatten, reveal, reveal_line
+from approvals.console.facts import Fact, flatten
+from approvals.console.revealing import reveal, reveal_line
 from approvals.models import ApprovalRequest
 from governance.models import Agent, User
 from tests.approvals.factories import QUEUE, browser, make_request, page_of
@@ -93,7 +94,9 @@ def test_a_hostile_text_is_shown_and_does_nothing(show: Any, text: str) -> None:
 
 
 def test_what_hides_stands_out() -> None:
-    assert '<span class="cs-hidden">U+202E</span>' in reveal("a\u202eb")
+    shown = reveal("a\u202eb")
+
+    assert 'title="RIGHT-TO-LEFT OVERRIDE">⟨U+202E<' in shown
 
 
 def test_lines_stay_lines_only_where_there_is_room() -> None:

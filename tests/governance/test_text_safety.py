@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from governance.lookalikes import is_confusable
 from governance.text_safety import (
     check_identifier,
     check_text,
     check_texts,
     excerpt,
-    is_confusable,
     pointer,
     visible,
     visible_line,

@@ -6,12 +6,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
+from unfold.decorators import action
 
 from governance import words
 from governance.admin.events import Told
@@ -24,6 +26,7 @@ from governance.console import (
     InfinitePaginator,
     ReadOnly,
     label,
+    person,
     pretty,
 )
 from governance.models import Action, Event, Status
@@ -76,6 +79,7 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     search_help_text = "The action's id, or its name"
     ordering = ["-pk"]
     actions = None
+    actions_detail = ["print_story"]
     inlines = [StoryInline]
     fieldsets = [
         (
@@ -116,6 +120,21 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             return queryset.filter(pk=pk), False
         found = queryset.filter(name__startswith=search_term)
         return found if search_term else queryset, False
+
+    def has_print_permission(
+        self, request: HttpRequest, object_id: str | None = None
+    ) -> bool:
+        seen = ("governance.view_action", "governance.view_event")
+        return person(request).has_perms(seen)
+
+    @action(
+        description="The whole story, to print", icon="print", permissions=["print"]
+    )  # type: ignore[untyped-decorator]
+    def print_story(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        shown = self.get_object(request, object_id)
+        if shown is None:
+            raise Http404
+        return redirect("admin:approvals_story", shown.pk)
 
     @admin.display(description="action")
     def summarised(self, action: Action) -> str:

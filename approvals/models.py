@@ -74,7 +74,7 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         """
         if user.has_perm(f"approvals.{VIEW_ALL}"):
             return self
-        seen = Q(_of_request(Vote.objects.filter(person=user)))
+        seen = _of_request(Vote.objects.filter(person=user))
         for seat in desk_of(user).seats:
             seen |= _sight_of(seat)
         return self.filter(seen)
@@ -122,23 +122,23 @@ def _sight_of(seat: Seat) -> Q:
     return seen
 
 
-def _is_named(seat: Seat) -> Exists:
+def _is_named(seat: Seat) -> Q:
     """Select what this person was given in their own name."""
     rights = RequestUserPermission.objects.filter(user=seat.holder)
     return _of_request(rights, "content_object")
 
 
-def _has_spoken(person: int) -> Exists:
+def _has_spoken(person: int) -> Q:
     """Select what this person has decided, or somebody by their right."""
     return _of_request(Vote.objects.filter(Q(person=person) | Q(seat=person)))
 
 
-def _of_request(rows: models.QuerySet[Any], field: str = "request") -> Exists:
+def _of_request(rows: models.QuerySet[Any], field: str = "request") -> Q:
     """Ask each request for such a row, as far as somebody reads the list.
 
     Collecting the keys of a million decided requests first would take longer.
     """
-    return Exists(rows.filter(**{field: OuterRef("pk")}))
+    return Q(Exists(rows.filter(**{field: OuterRef("pk")})))
 
 
 class ApprovalRequest(models.Model):

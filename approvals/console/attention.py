@@ -15,7 +15,7 @@ from django.utils.timezone import localtime
 
 from approvals import routing, services
 from approvals.authority import Standing
-from approvals.console import access, words
+from approvals.console import access, looks, words
 from approvals.course import Course
 from approvals.deciders import spoken
 from approvals.models import ApprovalRequest, Seat, Snooze, Stage, desk_of
@@ -96,11 +96,12 @@ def marks(user: User, courses: Mapping[UUID, Course], at: datetime) -> dict[UUID
     """Return what to say of each request by its key, in as many queries as for one."""
     requests = [c.request for c in courses.values() if c.request]
     snoozed = _snoozes(requests, user, at)
+    looking = looks.others(requests, user, at)
     whose = _whose(user, courses)
     return {
         request.pk: Mark(
             whose.get(request.pk, ""),
-            str(attention.claimed_by(request, at) or ""),
+            looking.get(request.pk, ""),
             snoozed.get(request.pk),
         )
         for request in requests

@@ -1,0 +1,132 @@
+"""Which part of a list does a person want to see? As the address of the page says it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+
+from approvals.console import tabs, words
+from approvals.console.search import search
+from approvals.models import ApprovalRequestQuerySet, RequestGroupPermission
+
+SEARCH_PARAM = "q"
+MAX_VALUE = 200
+AGES = {
+    "1h": ("Over an hour ago", timedelta(hours=1)),
+    "4h": ("Over 4 hours ago", timedelta(hours=4)),
+    "1d": ("Over a day ago", timedelta(days=1)),
+    "7d": ("Over a week ago", timedelta(days=7)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """On which tab, and when."""
+
+    view: tabs.View
+    at: datetime
+
+
+Rows = ApprovalRequestQuerySet
+Narrow = Callable[[Rows, str, Place], Rows]
+
+
+def _by_agent(rows: Rows, name: str, place: Place) -> Rows:
+    return rows.filter(action__agent__name=name)
+
+
+def _by_action(rows: Rows, name: str, place: Place) -> Rows:
+    return rows.filter(action__name=name)
+
+
+def _by_group(rows: Rows, name: str, place: Place) -> Rows:
+    """Select whom it waits for now, or on tabs that keep what is closed, ever did."""
+    if not place.view.is_open:
+        return rows.filter(asked__name=name)
+    rights = RequestGroupPermission.objects.filter(group__name=name)
+    return rows.filter(pk__in=rights.values("content_object"))
+
+
+def _by_risk(rows: Rows, band: str, place: Place) -> Rows:
+    above = 101
+    for least, name in words.RISKS:
+        if name.lower() == band:
+            return rows.filter(risk__gte=least, risk__lt=above)
+        above = least
+    return rows
+
+
+def _by_age(rows: Rows, age: str, place: Place) -> Rows:
+    return rows.filter(opened_at__lte=place.at - AGES[age][1]) if age in AGES else rows
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One thing to choose: its name in the address, and what it is called."""
+
+    name: str
+    title: str
+    narrow: Narrow
+    # What there is to choose from, where that does not depend on what is stored.
+    options: tuple[tuple[str, str], ...] = ()
+
+
+_RISKS = tuple((name.lower(), name) for _, name in words.RISKS)
+_AGES = tuple((age, said) for age, (said, _) in AGES.items())
+FILTERS = (
+    Filter("agent", "Agent", _by_agent),
+    Filter("action", "Action", _by_action),
+    Filter("group", "Waits for", _by_group),
+    Filter("risk", "Risk", _by_risk, _RISKS),
+    Filter("age", "Asked", _by_age, _AGES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A tab, what of it is wanted, and words to search for: one view of the queue."""
+
+    view: tabs.View
+    wanted: Mapping[str, str]
+    search: str = ""
+
+    @classmethod
+    def of(cls, query: QueryDict) -> Choice:
+        """Read it from an address. What makes no sense is as if it were not there."""
+        view = tabs.named(query.get(tabs.VIEW_PARAM))
+        found = {each.name: query.get(each.name) or "" for each in FILTERS}
+        wanted = {name: text for name, text in found.items() if _is_sane(text)}
+        text = (query.get(SEARCH_PARAM) or "").strip()
+        return cls(view, wanted, text if _is_sane(text) else "")
+
+    @property
+    def is_narrow(self) -> bool:
+        return bool(self.wanted or self.search)
+
+    @property
+    def query(self) -> str:
+        """Return it as an address has it, the same for what means the same."""
+        return self.without()
+
+    def without(self, *names: str) -> str:
+        parts = {tabs.VIEW_PARAM: self.view.name, **self.wanted}
+        if self.search:
+            parts[SEARCH_PARAM] = self.search
+        return urlencode({name: t for name, t in parts.items() if name not in names})
+
+    def rows(self, rows: Rows, at: datetime) -> Rows:
+        """Select what is wanted of the rows of this tab."""
+        place = Place(self.view, at)
+        for each in FILTERS:
+            if text := self.wanted.get(each.name):
+                rows = each.narrow(rows, text, place)
+        return search(rows, self.search)
+
+
+def _is_sane(text: str) -> bool:
+    """Whether a database can be asked for this text."""
+    return 0 < len(text) <= MAX_VALUE and "\x00" not in text

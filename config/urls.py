@@ -11,6 +11,7 @@ from config import health, metrics, schemas
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("favicon.ico", RedirectView.as_view(url="/static/countersign/icon.svg")),
+    path("admin/dashboard/", include("approvals.console.dashboard.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("approvals.api.urls")),
     path("schemas/policy-file.json", schemas.policy_file, name="policy-file-schema"),

@@ -20,6 +20,12 @@ def uuid7() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+def first_uuid7(at: datetime) -> UUID:
+    """Return the lowest id that can have been made at this moment, or later."""
+    milliseconds = max(0, int(at.timestamp() * 1000))
+    return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)
+
+
 slug = RegexValidator(
     r"\A[a-z0-9]+(?:[-_.][a-z0-9]+)*\Z",
     "Use lower-case letters, digits and single hyphens, dots or underscores.",

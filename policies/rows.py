@@ -42,7 +42,7 @@ def read_all() -> State:
         (Subject.CALENDAR, map(_calendar, Calendar.objects.all())),
         (Subject.ACTION_TYPE, map(_action_type, ActionType.objects.all())),
         (Subject.RESOURCE, map(_resource, Resource.objects.all())),
-        (Subject.LOOKBACK, map(_lookback, Lookback.objects.all())),
+        (Subject.LOOKBACK, map(lookback, Lookback.objects.all())),
         (Subject.RISK_FACTOR, map(_risk_factor, RiskFactor.objects.all())),
         (Subject.FLOW, map(_flow, _flows())),
         (Subject.POLICY, map(policy, Policy.objects.select_related("flow"))),
@@ -83,7 +83,7 @@ def _resource(row: Resource) -> Body:
     return {"type": row.type, "id": row.pattern, "sensitivity": row.sensitivity}
 
 
-def _lookback(row: Lookback) -> Body:
+def lookback(row: Lookback) -> Body:
     return {
         "name": row.name,
         "actions": row.actions,

@@ -34,12 +34,15 @@ class Field:
 
 
 def fields(choice: Choice) -> list[Field]:
-    """Return every filter, in one query."""
+    """Return every filter that is offered or asked for, in one query."""
     stored = _stored()
     found = []
     for each in FILTERS:
         chosen = choice.wanted.get(each.name, "")
-        options = _with(chosen, each.options or stored[each.name])
+        if each.only_asked and not chosen:
+            continue
+        offered = each.options or stored.get(each.name, ())
+        options = _with(chosen, offered, each.say(chosen))
         without = choice.without(each.name)
         found.append(Field(each.name, each.title, options, chosen, without))
     return found
@@ -69,8 +72,8 @@ def _asked() -> Q:
     return Q(pk__in=first) | Q(pk__in=later)
 
 
-def _with(chosen: str, options: Iterable[tuple[str, str]]) -> Options:
+def _with(chosen: str, options: Iterable[tuple[str, str]], said: str) -> Options:
     known = dict(options)
     if chosen and chosen not in known:
-        known[chosen] = chosen
+        known[chosen] = said
     return list(known.items())

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from approvals.console import tabs, words
+from approvals.console import drill, tabs, words
 from approvals.console.search import search
 from approvals.models import ApprovalRequestQuerySet, RequestGroupPermission
 
@@ -73,6 +73,21 @@ class Filter:
     narrow: Narrow
     # What there is to choose from, where that does not depend on what is stored.
     options: tuple[tuple[str, str], ...] = ()
+    # For what is not offered, and only shown once an address asks for it.
+    only_asked: bool = False
+    # How to say a choice that is none of the options.
+    say: Callable[[str], str] = str
+
+
+def _drill(name: str, title: str, select: Callable[[Rows, str], Rows]) -> Filter:
+    """Return a filter by which figures lead to the rows behind them."""
+    options = drill.OPTIONS.get(name, ())
+    say = drill.SAID.get(name, str)
+
+    def narrow(rows: Rows, text: str, place: Place) -> Rows:
+        return select(rows, text)
+
+    return Filter(name, title, narrow, options, only_asked=True, say=say)
 
 
 _RISKS = tuple((name.lower(), name) for _, name in words.RISKS)
@@ -83,6 +98,15 @@ FILTERS = (
     Filter("group", "Waits for", _by_group),
     Filter("risk", "Risk", _by_risk, _RISKS),
     Filter("age", "Asked", _by_age, _AGES),
+    _drill("state", "State", drill.waiting),
+    _drill("settled", "Settled", drill.settled),
+    _drill("voted", "Decided on", drill.voted_on),
+    _drill("how", "Settled", drill.how),
+    _drill("policy", "Policy", drill.policy),
+    _drill("by", "Decided by", drill.by),
+    _drill("stage", "Stage", drill.stage),
+    _drill("sla", "SLA", drill.sla),
+    _drill("care", "Decided", drill.care),
 )
 
 

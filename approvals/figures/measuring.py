@@ -5,7 +5,7 @@ Each query counts by slot of time as well, so that it reads its rows once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,10 +30,9 @@ from django.db.models.sql.compiler import SQLCompiler
 from approvals.figures import selecting
 from approvals.figures.counts import Counts
 from approvals.figures.histogram import LEAST, WIDTH
-from approvals.figures.periods import first_id
 from approvals.figures.selecting import Scope
 from approvals.models import ApprovalRequest, Stage, Vote
-from governance.models import Action
+from governance.models import Action, first_uuid7
 
 QUICK = 3.0
 # From which risk on: the bands of the console.
@@ -51,7 +50,7 @@ def measure(scope: Scope, edges: Edges) -> list[Counts]:
 
 def _judged(scope: Scope, edges: Edges, found: list[Counts]) -> None:
     """Count actions, or what was put before these groups. Their ids tell the time."""
-    low, *_, high = ids = [first_id(at) for at in edges]
+    low, *_, high = ids = [first_uuid7(at) for at in edges]
     rows: QuerySet[Any] = Action.objects.all()
     decision: Combinable = F("decision")
     if scope.groups is not None:
@@ -115,7 +114,7 @@ def _votes(scope: Scope, edges: Edges, found: list[Counts]) -> None:
             counts.care[person, "unopened"] += n
 
 
-def _by_person(votes: QuerySet[Any]) -> Iterable[Any]:
+def _by_person(votes: QuerySet[Any]) -> Any:
     return votes.values_list("slot", "person", "verdict", "via", "look").annotate(
         n=Count("pk"), quick=_sum(quick()), differed=_sum(selecting.differing())
     )
@@ -149,6 +148,11 @@ def _sla(scope: Scope, edges: Edges, found: list[Counts]) -> None:
 def quick() -> Q:
     """Select votes that came less than three seconds after the request was shown."""
     return Q(via="console", shown_at__isnull=False, dwell__lt=QUICK)
+
+
+def unopened() -> Q:
+    """Select approvals of requests that the person had never opened."""
+    return Q(via="console", verdict=Vote.Verdict.APPROVE, shown_at=None)
 
 
 def band() -> Case:
@@ -208,7 +212,8 @@ class Seconds(Func):
     def as_sqlite(
         self, compiler: SQLCompiler, connection: Any, **extra: Any
     ) -> tuple[str, Any]:
-        template = "((julianday(%(expressions)s)) * 86400.0)"
+        # A day as a floating number is exact to the fraction of a millisecond.
+        template = "ROUND((julianday(%(expressions)s)) * 86400.0, 3)"
         return super().as_sql(
             compiler,
             connection,

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
-from uuid import UUID
 
 from django.utils import timezone
 
@@ -83,12 +82,6 @@ def days_of(slots: Sequence[Slot]) -> list[tuple[datetime, datetime]]:
     while edges[-1] < slots[-1].end:
         edges.append(_next(edges[-1], slots))
     return list(pairwise(edges))
-
-
-def first_id(at: datetime) -> UUID:
-    """Return the lowest id (version 7) that could have been made at this moment."""
-    milliseconds = max(0, int(at.timestamp() * 1000))
-    return UUID(int=milliseconds << 80 | 7 << 76 | 2 << 62)
 
 
 def _next(at: datetime, slots: Sequence[Slot]) -> datetime:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from django.db.models import (
     BooleanField,
@@ -23,9 +24,9 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.fields.json import KT
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 
-from approvals.models import ApprovalRequest, ApprovalRequestQuerySet, Stage, Vote
+from approvals.models import ApprovalRequest, Vote
 
 Outcome = ApprovalRequest.Outcome
 PEOPLE, SILENCE, GLASS, WITHDRAWN = "people", "silence", "glass", "withdrawn"
@@ -88,22 +89,11 @@ def how() -> Case:
 
 def policy() -> Combinable:
     """Name the policy that asked: of several the strictest, and of those the first."""
-    named: Combinable = KT("action__reasons__0__policy")
-    return named
+    first = KeyTransform("0", "action__reasons")
+    return KeyTextTransform("policy", first)
 
 
-def late(at: datetime) -> ApprovalRequestQuerySet:
-    """Open requests of which a stage has waited longer than its SLA."""
-    stages = Stage.objects.filter(
-        Q(sla_at=None) | Q(sla_at__lte=at),
-        request__closed_at=None,
-        state=Stage.State.OPEN,
-        sla__isnull=False,
-    )
-    return ApprovalRequest.objects.open().filter(pk__in=stages.values("request"))
-
-
-def timed(stages: QuerySet[Stage]) -> QuerySet[Stage]:
+def timed(stages: Any) -> Any:
     """Stages that had an SLA to keep, and were neither withdrawn nor waived."""
     kept = ExpressionWrapper(Q(sla_at__isnull=False), output_field=BooleanField())
     return (

@@ -21,7 +21,10 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from governance import words
 from governance.ledger import Kind
-from governance.models import Status, User
+from governance.models import Status, User, first_uuid7
+
+# From which risk to which.
+BANDS = {"low": (0, 24), "medium": (25, 49), "high": (50, 74), "critical": (75, 100)}
 
 
 class StatusFilter(DropdownFilter):  # type: ignore[misc]
@@ -121,6 +124,34 @@ class MomentsFilter(RangeDateFilter):  # type: ignore[misc]
         if last := moment(self.used_parameters.get(f"{name}_to"), end=True):
             queryset = queryset.filter(**{f"{name}__lt": last})
         return queryset
+
+
+class AskedFilter(MomentsFilter):
+    """The same for actions, whose keys tell when they were made, and are indexed."""
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Any]
+    ) -> QuerySet[Any] | None:
+        name = self.parameter_name
+        if first := moment(self.used_parameters.get(f"{name}_from")):
+            queryset = queryset.filter(pk__gte=first_uuid7(first))
+        if last := moment(self.used_parameters.get(f"{name}_to"), end=True):
+            queryset = queryset.filter(pk__lt=first_uuid7(last))
+        return queryset
+
+
+class BandFilter(DropdownFilter):  # type: ignore[misc]
+    title = "risk"
+    parameter_name = "band"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[Any]:
+        return [(name, name.capitalize()) for name in BANDS]
+
+    def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in BANDS:
+            return rows
+        least, most = BANDS[self.value()]
+        return rows.filter(risk__gte=least, risk__lte=most)
 
 
 def moment(text: str | None, *, end: bool = False) -> datetime | None:

@@ -18,11 +18,12 @@ from unfold.decorators import action
 from governance import words
 from governance.admin.events import Told
 from governance.admin.filters import (
+    AskedFilter,
+    BandFilter,
     StatusFilter,
     as_uuid,
 )
 from governance.console import (
-    DaysFilter,
     InfinitePaginator,
     ReadOnly,
     label,
@@ -68,7 +69,8 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         StatusFilter,
         ("agent", RelatedDropdownFilter),
         ("decision", admin.ChoicesFieldListFilter),
-        ("created_at", DaysFilter),
+        BandFilter,
+        ("created_at", AskedFilter),
     ]
     list_select_related = ["agent"]
     list_per_page = 50

@@ -1,0 +1,1 @@
+"""How is it going? Figures over all requests one may see, each with its rows behind it."""

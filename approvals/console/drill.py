@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q
 from approvals.figures import measuring, selecting
 from approvals.figures.present import voted
 from approvals.models import ApprovalRequestQuerySet, Stage, Vote
-from governance.admin.filters import moment
+from governance.moments import moment
 
 Rows = ApprovalRequestQuerySet
 HOW = (

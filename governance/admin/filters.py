@@ -6,8 +6,6 @@ What is chosen stands in the address of the page: who has it sees the same part.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
-from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +20,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from governance import words
 from governance.ledger import Kind
 from governance.models import Status, User, first_uuid7
+from governance.moments import moment
 
 # From which risk to which.
 BANDS = {"low": (0, 24), "medium": (25, 49), "high": (50, 74), "critical": (75, 100)}
@@ -152,21 +151,6 @@ class BandFilter(DropdownFilter):  # type: ignore[misc]
             return rows
         least, most = BANDS[self.value()]
         return rows.filter(risk__gte=least, risk__lte=most)
-
-
-def moment(text: str | None, *, end: bool = False) -> datetime | None:
-    """Read ``2026-11-22``, ``2026-11-22T14:00`` or RFC 3339; None if it is neither."""
-    text = (text or "").strip()
-    with suppress(ValueError, OverflowError):
-        if len(text) == len("2026-11-22"):
-            at = datetime.combine(datetime.fromisoformat(text), time())
-            at += timedelta(days=end)
-        else:
-            at = datetime.fromisoformat(text)
-        # Room for the time zone.
-        if 1 < at.year < 9999:
-            return timezone.make_aware(at) if timezone.is_naive(at) else at
-    return None
 
 
 def _local(text: str | None, *, end: bool) -> str:

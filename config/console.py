@@ -15,6 +15,7 @@ from django.utils import timezone
 from approvals.console import access, bypasses, drifting
 from approvals.console import queue as inbox
 from approvals.models import ApprovalRequest, Stage
+from config import first_steps
 from governance import clock
 from governance.console import person
 from governance.ledger import Kind
@@ -79,6 +80,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     queue["badge"] = inbox.badge(request) if queue["has_permission"] else ""
     home = {"title": "Overview", "icon": "home", "link": reverse("admin:index")}
     concerned = access.may_open(request)
+    dashboard = {
+        "title": "Dashboard",
+        "icon": "monitoring",
+        "link": reverse("dashboard"),
+        "has_permission": concerned,
+        "permission": lambda request: concerned,
+    }
     stand_ins = _item("Stand-ins", "swap_horiz", DELEGATIONS, concerned)
     notices = {
         "title": "Notifications",
@@ -87,7 +95,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         "badge": badges.unread(request),
     }
     return [
-        {"items": [home, queue, notices, stand_ins]},
+        {"items": [home, queue, dashboard, notices, stand_ins]},
         *(
             {
                 "title": title,
@@ -132,6 +140,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         context["waiting"] = mine.order_by("action__deadline_at", "pk")[:5]
         context["queue"] = reverse(f"admin:{QUEUE}_changelist")
         context["drift"] = drifting.notice(request)
+    context["steps"] = first_steps.steps(user)
+    context["left"] = sum(not step.done for step in context["steps"])
     context["figures"] = list(_figures(request, user, context.get("queue", "")))
     return context
 

@@ -363,7 +363,10 @@ UNFOLD: dict[str, Any] = {
             "950": "oklch(26% .06 262)",
         }
     },
-    "STYLES": [lambda request: static("countersign/alarms.css")],
+    "STYLES": [
+        lambda request: static("countersign/alarms.css"),
+        lambda request: static("countersign/console.css"),
+    ],
     "GLOBAL_CALLBACK": "approvals.console.alarms.context",
     "SIDEBAR": {"navigation": "config.console.navigation"},
     "DASHBOARD_CALLBACK": "config.console.overview",

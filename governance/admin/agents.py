@@ -193,8 +193,8 @@ class AgentAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Offer to suspend what works, and to resume what does not."""
-        suspended = Agent.objects.filter(pk=object_id, suspended=True).exists()
-        useless = "suspend" if suspended else "resume"
+        agent = self.get_object(request, object_id)
+        useless = "suspend" if agent and agent.suspended else "resume"
         actions = super().get_actions_detail(request, object_id)
         return [each for each in actions if each.path != useless]
 

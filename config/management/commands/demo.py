@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from approvals import services as approvals
 from approvals.models import Vote
 from approvals.services import review
-from governance import services
+from governance import roles, services
 from governance.models import Action, User
 
 DATABASE = settings.VAR_DIR / "demo.sqlite3"
@@ -30,10 +30,9 @@ MARK = "COUNTERSIGN_DEMO"
 PEOPLE = {
     "manager": ("Mara Manager", ["customer-service-managers"]),
     "finance": ("Finn Finance", ["finance"]),
-    "compliance": ("Cora Compliance", ["compliance"]),
+    "compliance": ("Cora Compliance", ["Role: compliance"]),
     "admin": ("Ada Admin", []),
 }
-COMPLIANCE = ("view_event", "export_event", "view_action")
 # What the approvers of AUTO=1 say to which order, and where each refund must end.
 VERDICTS = {
     "A-1001": ("manager", Vote.Verdict.APPROVE, "Clear photo, inside the window. Go."),
@@ -74,10 +73,9 @@ class Command(BaseCommand):
         """Make the database, the people, the rules and the agent. Return its key."""
         self.stdout.write("Preparing a database of its own for the demo…")
         call_command("migrate", verbosity=0)
-        for group in ("customer-service-managers", "finance", "compliance"):
+        roles.make()
+        for group in ("customer-service-managers", "finance"):
             Group.objects.get_or_create(name=group)
-        rights = Permission.objects.filter(codename__in=COMPLIANCE)
-        Group.objects.get(name="compliance").permissions.set(rights)
         for username, (name, groups) in PEOPLE.items():
             make_person(username, name, groups)
         rules = settings.BASE_DIR / "examples" / "refunds.yaml"

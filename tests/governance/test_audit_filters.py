@@ -11,7 +11,7 @@ from django.test import Client
 
 from approvals.models import ApprovalRequest
 from governance import clock
-from governance.admin.filters import moment
+from governance.moments import moment
 from governance.models import Action, Event, User
 from tests.cast import AgentClient
 from tests.pages import browser, root

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.urls import reverse
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from governance.errors import Invalid, Problem
@@ -55,18 +56,47 @@ class DurationField(forms.CharField):
         return bool((self.prepare_value(initial) or "") != (data or ""))
 
 
+class ConditionWidget(UnfoldAdminTextareaWidget):  # type: ignore[misc]
+    """A text area that is checked while somebody types, with the names that fit.
+
+    It asks the pages of the rule whose form it is in (``policies.admin.conditions``).
+    """
+
+    template_name = "admin/policies/condition.html"
+
+    class Media:
+        css = {"all": ["policies/condition.css"]}
+        js = ["policies/condition.js"]
+
+    def __init__(self, subject: Subject) -> None:
+        super().__init__(CODE | {"rows": 4})
+        self.address = f"admin:policies_{subject.replace('_', '')}_condition"
+
+    def get_context(self, *args: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(*args)
+        context["widget"]["check"] = reverse(self.address)
+        context["widget"]["names"] = reverse(f"{self.address}_names")
+        return context
+
+
 class ConditionField(forms.CharField):
     """A CEL expression. Line breaks are the author's; a browser's are not kept."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, subject: Subject, **options: Any) -> None:
         options.setdefault("help_text", CONDITION_HELP)
-        options.setdefault("widget", code(rows=4))
+        options.setdefault("widget", ConditionWidget(subject))
         super().__init__(label="Condition", required=False, **options)
 
     def to_python(self, value: Any) -> str:
         return str(super().to_python(value)).replace("\r\n", "\n")
 
 
+CODE: dict[str, Any] = {
+    "style": "font-family: ui-monospace, monospace",
+    "spellcheck": "false",
+    "autocapitalize": "off",
+    "autocorrect": "off",
+}
 CONDITION_HELP = (
     "A CEL expression, e.g. params.amount > 200 && history.customer_refunds.count == 0. "
     "It may use action, params, resource, agent, context, history, calendar and now. "
@@ -76,15 +106,7 @@ CONDITION_HELP = (
 
 def code(rows: int) -> UnfoldAdminTextareaWidget:
     """Return a text area for what a machine reads."""
-    return UnfoldAdminTextareaWidget(
-        {
-            "rows": rows,
-            "style": "font-family: ui-monospace, monospace",
-            "spellcheck": "false",
-            "autocapitalize": "off",
-            "autocorrect": "off",
-        }
-    )
+    return UnfoldAdminTextareaWidget(CODE | {"rows": rows})
 
 
 class NoteForm(forms.Form):

@@ -18,7 +18,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 
 from governance.console import label, person
 from policies import bodies, services
-from policies.admin import explaining
+from policies.admin import conditions, explaining
 from policies.admin.base import RuleAdmin
 from policies.admin.forms import (
     ConditionField,
@@ -48,7 +48,7 @@ class PolicyForm(RuleForm):
     subject = Subject.POLICY
 
     actions = PatternsField(help_text=ACTIONS_HELP)
-    when = ConditionField()
+    when = ConditionField(Subject.POLICY)
     reason = forms.CharField(
         required=False,
         widget=UnfoldAdminTextareaWidget({"rows": 2}),
@@ -105,7 +105,7 @@ class RiskFactorForm(RuleForm):
     subject = Subject.RISK_FACTOR
 
     actions = PatternsField(help_text=ACTIONS_HELP)
-    when = ConditionField()
+    when = ConditionField(Subject.RISK_FACTOR)
 
     class Meta:
         model = RiskFactor
@@ -176,7 +176,8 @@ class PolicyAdmin(Patterned):
     actions_detail = ["retire"]
 
     def get_urls(self) -> list[URLPattern]:
-        return [explaining.address(self), *super().get_urls()]
+        asked = conditions.addresses(self, risk=True)
+        return [explaining.address(self), *asked, *super().get_urls()]
 
     @admin.display(description="decision", ordering="decision")
     def verdict(self, policy: Policy) -> SafeString:
@@ -244,6 +245,9 @@ class RiskFactorAdmin(Patterned):
     form = RiskFactorForm
     list_display = ["name", "points", "patterns", "condition"]
     search_fields = ["name"]
+
+    def get_urls(self) -> list[URLPattern]:
+        return [*conditions.addresses(self, risk=False), *super().get_urls()]
 
 
 @admin.register(RuleSet)

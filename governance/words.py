@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from governance.ledger import Kind
+from governance.text_safety import visible_line
 
 # What the other columns, or the page of the action, say already.
 _KNOWN = {"request", "digest", "effective_at", "trace", "rules", "params", "resource"}
@@ -33,7 +34,7 @@ def details(data: Mapping[str, Any]) -> str:
 
     The page of the event shows all of it.
     """
-    line = " · ".join(_parts(data))
+    line = visible_line(" · ".join(_parts(data)))
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 

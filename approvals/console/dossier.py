@@ -84,7 +84,7 @@ class StageTold:
     """One requirement with what was said to it."""
 
     stage: Stage
-    votes: list[Vote]
+    votes: list[tuple[Vote, str]]
 
     @property
     def groups(self) -> str:
@@ -157,9 +157,9 @@ class Chapter:
     def stages(self) -> list[StageTold]:
         if self.request is None:
             return []
-        votes = list(self.request.votes.all())
+        votes = [(v, _said(v)) for v in self.request.votes.all()]
         return [
-            StageTold(stage, [vote for vote in votes if vote.stage_id == stage.pk])
+            StageTold(stage, [each for each in votes if each[0].stage_id == stage.pk])
             for stage in self.request.stages.all()
         ]
 
@@ -168,6 +168,10 @@ class Chapter:
         if self.request is None or not self.request.outcome:
             return "open"
         return words.outcome(self.request).text.lower()
+
+
+def _said(vote: Vote) -> str:
+    return words.VERDICTS[Vote.Verdict(vote.verdict)].text
 
 
 class Dossier:

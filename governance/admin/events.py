@@ -72,6 +72,9 @@ class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
     sortable_by: list[str] = []
     actions = None
     list_before_template = "admin/governance/event/export.html"
+    class Media:
+        css = {"all": ["governance/record.css"]}
+
     fields = ["id", "when", "what", "who", "about", "stream", "everything"]
     readonly_fields = fields
 
@@ -109,7 +112,8 @@ class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
         taking = self._taking(request) if self.has_export_permission(request) else {}
-        return super().changelist_view(request, {**taking, **(extra_context or {})})
+        context = {"title": "Audit log", **taking, **(extra_context or {})}
+        return super().changelist_view(request, context)
 
     def get_urls(self) -> list[URLPattern]:
         wrap, name = self.admin_site.admin_view, "governance_event_export"

@@ -11,6 +11,8 @@ from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connection
 from django.test import TransactionTestCase
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from approvals.models import ApprovalRequest
 from governance import services, triggers
@@ -20,6 +22,25 @@ from tests.approvals.factories import make_request
 from tests.cast import AgentClient, make_user
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
+
+
+# Each of these starts servers of its own: what is in one of them runs one after the other.
+TOGETHER = ("tests/story/", "tests/config/test_serve.py", "tests/config/test_celery.py")
+
+
+class OneAfterTheOther(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out tests one by one, but for those that share expensive servers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        shared = (place for place in TOGETHER if nodeid.startswith(place))
+        return next(shared, nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> LoadScopeScheduling:
+    return OneAfterTheOther(config, log)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

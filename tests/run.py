@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from tests import servers
 
 SOURCES = "manage.py config governance policies approvals notifications bench tests"
-PYTEST = ["pytest", "--dist", "loadgroup", "-n", str(min(os.cpu_count() or 2, 8))]
+PYTEST = ["pytest", "-n", str(min(os.cpu_count() or 2, 8))]
 # What a developer has set for their own installation is not what is tested.
 OURS = {
     "DATABASE_URL",

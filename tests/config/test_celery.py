@@ -12,7 +12,7 @@ from celery import Celery
 
 from tests.processes import Serving, eventually, last_beat, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("celery")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from tests.processes import Serving, eventually, last_beat, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("serve")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 
 from tests.processes import ROOT, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("two_servers")]
+pytestmark = pytest.mark.slow
 
 RULES = """
 version: 1

@@ -14,7 +14,7 @@ from tests.chromium import SIZES, keep, launched, watch
 from tests.story.conftest import Installation
 from tests.story.test_refunds import ask, digest, kinds
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("story")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

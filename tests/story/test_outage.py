@@ -12,7 +12,7 @@ from tests.processes import eventually
 from tests.story.conftest import install
 from tests.story.test_refunds import ask
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("story")]
+pytestmark = pytest.mark.slow
 
 
 def test_while_the_database_is_away_nothing_is_allowed(tmp_path: Path) -> None:

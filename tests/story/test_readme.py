@@ -13,7 +13,7 @@ import pytest
 from tests.processes import ROOT
 from tests.story.conftest import Installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("story")]
+pytestmark = pytest.mark.slow
 README = (ROOT / "README.md").read_text()
 
 

@@ -22,7 +22,7 @@ import rfc8785
 from tests.processes import eventually
 from tests.story.conftest import Installation
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("story")]
+pytestmark = pytest.mark.slow
 
 
 def ask(api: httpx.Client, amount: float, customer: str = "", **more: Any) -> Any:

@@ -7,14 +7,14 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from approvals.console import access, bypasses, drifting
 from approvals.console import queue as inbox
-from approvals.models import ApprovalRequest, Stage
+from approvals.figures.periods import midnight, today
+from approvals.models import ApprovalRequest
 from config import first_steps
 from governance import clock
 from governance.console import person
@@ -151,41 +151,36 @@ def _figures(request: HttpRequest, user: User, queue: str) -> Any:
     if queue:
         yield _figure("Waiting for you", waiting(request), queue)
         visible = ApprovalRequest.objects.visible_to(user)
-        yield _figure("Overdue", _late(visible, now), queue)
+        yield _figure("Overdue", visible.late(now).count(), f"{queue}?show=overdue")
         if to_review := bypasses.waiting_for(user).count():
             after = reverse("admin:approvals_bypassreview_changelist")
             yield _figure("To review after break-glass", to_review, after)
-    log = reverse("admin:governance_event_changelist")
+    log = f"{reverse('admin:governance_event_changelist')}?at_from={today(now)}"
     everything = user.has_perm("governance.view_event")
-    today = _today(now, None if everything else user)
+    steps = _today(now, None if everything else user)
     if everything:
-        yield _figure("Decided today", today.get(Kind.VOTED, 0), f"{log}?kind=voted")
-        allowed = today.get(Kind.ALLOWED, 0)
-        yield _figure("Allowed today by policy", allowed, f"{log}?kind=allowed")
-        blocked = today.get(Kind.BLOCKED, 0)
-        yield _figure("Blocked today by policy", blocked, f"{log}?kind=blocked")
+        said = f"{log}&kind=voted&who=person"
+        yield _figure("Decided today", steps.get(Kind.VOTED, 0), said)
+        allowed = steps.get(Kind.ALLOWED, 0)
+        yield _figure("Allowed today by policy", allowed, f"{log}&kind=allowed")
+        blocked = steps.get(Kind.BLOCKED, 0)
+        yield _figure("Blocked today by policy", blocked, f"{log}&kind=blocked")
     elif queue:
-        decided = f"{queue}?show=decided"
-        yield _figure("Decided by you today", today.get(Kind.VOTED, 0), decided)
+        decided = f"{queue}?show=decided&voted={today(now)}"
+        yield _figure("Decided by you today", steps.get(Kind.VOTED, 0), decided)
 
 
 def _figure(title: str, value: int, link: str) -> dict[str, Any]:
     return {"title": title, "value": value, "link": link}
 
 
-def _late(visible: QuerySet[ApprovalRequest], now: datetime) -> int:
-    stages = Stage.objects.filter(state=Stage.State.OPEN, sla_at__lte=now)
-    late = stages.filter(request__in=visible.values("pk"))
-    return late.values("request").distinct().count()
-
-
 def _today(now: datetime, only: User | None) -> dict[str, int]:
     """Count today's steps on the record, by kind. Today is the console's."""
-    midnight = timezone.localtime(now).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    )
     kinds = (Kind.VOTED, Kind.ALLOWED, Kind.BLOCKED)
-    events = Event.objects.filter(at__gte=midnight, kind__in=kinds).order_by()
+    since = midnight(today(now))
+    events = Event.objects.filter(at__gte=since, kind__in=kinds).order_by()
+    # Silence votes as well, and is nobody.
+    events = events.exclude(kind=Kind.VOTED, actor_kind="system")
     if only:
         events = events.filter(actor_kind="person", actor_id=str(only.pk))
     return dict(events.values_list("kind").annotate(Count("pk")))

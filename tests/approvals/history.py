@@ -58,10 +58,13 @@ def make_cast(at: datetime) -> Cast:
     return Cast(people, agents, groups, glass)
 
 
-def make_history(chance: Random, count: int, at: datetime, days: int = 100) -> Cast:
+def make_history(
+    chance: Random, count: int, at: datetime, days: int = 100, cast: Cast | None = None
+) -> Cast:
     """Put so many actions on record, over the days before ``at``."""
-    cast = make_cast(at)
-    for number in range(count):
+    cast = cast or make_cast(at)
+    there = Action.objects.count()
+    for number in range(there, there + count):
         asked = at - timedelta(days=days) * chance.random()
         _make_action(chance, cast, asked, number, at)
     return cast

@@ -15,22 +15,21 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from unfold.admin import ModelAdmin
 
-from approvals import conditions, services
+from approvals import services
 from approvals.console import (
     access,
     attention,
     bulk,
+    deciding,
     drifting,
     live,
     looks,
     moves,
     printing,
-    printing,
     queue,
     saved,
     stamps,
     stand_ins,
-    words,
 )
 from approvals.console.bypasses import BypassReviewAdmin
 from approvals.console.forms import DecisionForm
@@ -39,13 +38,10 @@ from approvals.console.moves import Turned
 from approvals.console.presets import PresetReasonAdmin
 from approvals.console.review import Review, has_just_looked
 from approvals.console.stand_ins import DelegationAdmin
-from approvals.course import Course
-from approvals.errors import Changed
-from approvals.models import ApprovalRequest, ApprovalRequestQuerySet, Vote
+from approvals.models import ApprovalRequest, ApprovalRequestQuerySet
 from governance import clock
 from governance.console import InfinitePaginator
 from governance.errors import Refused
-from governance.models import Status
 
 __all__ = [
     "ApprovalRequestAdmin",
@@ -97,9 +93,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
     def get_urls(self) -> list[URLPattern]:
         wrap, name = self.admin_site.admin_view, "approvals_approvalrequest_rejudge"
         own = [
-            path(
-                "live/", self.live_view, name="approvals_approvalrequest_live"
-            ),
+            path("live/", self.live_view, name="approvals_approvalrequest_live"),
             path(
                 "<uuid:object_id>/look/",
                 wrap(looks.look),
@@ -116,7 +110,6 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
                 wrap(bulk.several),
                 name="approvals_approvalrequest_bulk",
             ),
-            printing.address(self),
             printing.address(self),
             path("rejudge/", wrap(drifting.judge_all_again), name=f"{name}_all"),
             path("<uuid:object_id>/rejudge/", wrap(drifting.judge_again), name=name),
@@ -235,12 +228,15 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         if not form.is_valid():
             self.message_user(request, form.problem, messages.ERROR)
             return self._page(request, approval, form, status=422)
+        person, said = access.person(request), form.cleaned_data
         try:
-            course = self._hand_over(request, approval, form.cleaned_data)
+            course = deciding.hand_over(approval, person, said)
         except Refused as refusal:
-            return self._turned(request, approval, form, refusal)
-        self.message_user(request, _said(course), messages.SUCCESS)
-        self._warn(request, course, form.cleaned_data)
+            turned = deciding.turn(approval, person, said, refusal)
+            return self._turned(request, approval, form, turned)
+        self.message_user(request, deciding.told(course), messages.SUCCESS)
+        for warning in deciding.warnings(course, said):
+            self.message_user(request, warning, messages.WARNING)
         return self._next(request)
 
     def _turned(
@@ -248,64 +244,20 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         request: HttpRequest,
         approval: ApprovalRequest,
         form: DecisionForm,
-        refusal: Refused,
+        turned: Turned,
     ) -> HttpResponse:
         """Show what has changed since the page was shown, and keep what was written.
 
         If another revision waits by now it is that one's page, beside what was shown.
         """
-        person, said = access.person(request), form.cleaned_data
-        shown = stamps.read(said["shown"], approval, person)
-        steps = moves.steps_since(approval.action, shown.seen) if shown else []
-        turned = Turned(refusal, approval, moves.told(steps), said["comment"])
-        if later := moves.latest(approval, person):
+        later = moves.latest(approval, access.person(request))
+        if later:
             self._look(request, later)
-            kept = {name: form[name].value() for name in ("comment", "conditions")}
-            form = DecisionForm(action=later.action, at=clock.now(), initial=kept)
-        return self._page(request, later or approval, form, refusal.status, turned)
-
-    def _hand_over(
-        self, request: HttpRequest, approval: ApprovalRequest, said: dict[str, Any]
-    ) -> Course:
-        if said["request"] != approval.pk:
-            raise Changed("This form was made for another request. Look at it again.")
-        person = access.person(request)
-        shown = stamps.read(said["shown"], approval, person)
-        return services.decide(
-            approval,
-            person,
-            Vote.Verdict(said["verdict"]),
-            digest=said["digest"],
-            comment=said["comment"],
-            conditions=said["conditions"],
-            checks=[*said["checks"], *said["before"]],
-            proposed_params=said["proposal"],
-            via="console",
-            shown_at=shown.at if shown else None,
-        )
-
-    def _warn(self, request: HttpRequest, course: Course, said: dict[str, Any]) -> None:
-        """Say which conditions would stop the agent as things are."""
-        for unmet in conditions.unmet(course.action, said["checks"], clock.now()):
-            words = f"This condition does not hold for what waits now: {unmet}"
-            self.message_user(request, words, messages.WARNING)
+            form = deciding.carried_over(form, later)
+        status = turned.refusal.status
+        return self._page(request, later or approval, form, status, turned)
 
     def _next(self, request: HttpRequest) -> HttpResponse:
         waiting = ApprovalRequest.objects.waiting_for(access.person(request))
         following = waiting.order_by(*queue.MOST_URGENT).first()
         return redirect(REVIEW, following.pk) if following else redirect(QUEUE)
-
-
-def _said(course: Course) -> str:
-    """Confirm what a verdict led to, naming the request it was about."""
-    assert course.request is not None
-    match course.action.status:
-        case Status.APPROVED:
-            led_to = "Approved, the agent may go ahead"
-        case Status.REJECTED:
-            led_to = "Rejected, the agent may not do it"
-        case Status.CHANGES_REQUESTED:
-            led_to = "Sent back to the agent for changes"
-        case _:
-            led_to = f"Your word counts, {words.progress(course)}"
-    return f"{led_to}: {course.request}"

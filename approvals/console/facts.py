@@ -42,6 +42,10 @@ class Fact:
         """Return the way to it: each step, and whether it is a position in a list."""
         return [(str(step), isinstance(step, int)) for step in self.path]
 
+    def further_steps(self) -> list[tuple[str, bool]]:
+        """Return the way from a heading that names the first step."""
+        return self.steps()[1:]
+
 
 def flatten(
     value: Any,

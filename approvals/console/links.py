@@ -38,7 +38,7 @@ def notes(text: str) -> Iterator[str]:
 
 
 def _about(host: str) -> Iterator[str]:
-    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
+    name = re.sub(r":\d*$", "", host)
     if "xn--" in name.lower():
         yield f"{name} is written {_spelled(name)} in its own letters."
     elif not name.isascii():

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Value
+from django.db.models import CharField, QuerySet, Value
 from django.db.models.fields.json import KeyTransform
 
 from approvals.console import readings
@@ -88,7 +88,7 @@ class _Amount:
 def to(request: ApprovalRequest, action: Action, person: User, at: datetime) -> Similar:
     """Return how people decided on what is similar to this request."""
     amount = _amount_of(request.params)
-    rows = _rows(action, amount, at)
+    rows = [_Row(*row) for row in rows_of(action, amount, at)]
     policies = _policies(action.reasons)
     if amount:
         what, fit = amount.range(), [row for row in rows if amount.is_near(row)]
@@ -110,19 +110,23 @@ def _amount_of(params: dict[str, Any]) -> _Amount | None:
     return None
 
 
-def _rows(action: Action, amount: _Amount | None, at: datetime) -> list[_Row]:
-    """Return the latest that people decided, newest first."""
+def rows_of(
+    action: Action, amount: _Amount | None, at: datetime
+) -> QuerySet[ApprovalRequest, Any]:
+    """Select the latest that people decided, newest first."""
     decided = ApprovalRequest.objects.filter(
         action__name=action.name,
         action__decision=Action.Decision.REQUIRE_APPROVAL,
         outcome__in=DECIDED,
         opened_at__gte=at - WINDOW,
     ).exclude(action=action)
-    value: Any = KeyTransform(amount.name, "params") if amount else Value(None)
+    value: Any = (
+        KeyTransform(amount.name, "params") if amount else Value("", CharField())
+    )
     found = decided.order_by("-action_id", "-revision").values_list(
         "pk", "outcome", "action__reasons", value, KeyTransform("currency", "params")
     )
-    return [_Row(*row) for row in found[:MOST]]
+    return found[:MOST]
 
 
 def _policies(reasons: list[dict[str, Any]]) -> set[str]:

@@ -45,7 +45,7 @@ def page_of(request: ApprovalRequest) -> str:
 
 
 def form_for(
-    shown: ApprovalRequest, verdict: str = "approve", **fields: Any
+    shown: ApprovalRequest, verdict: str = "approve", /, **fields: Any
 ) -> dict[str, Any]:
     """Return what the page's form sends."""
     return {

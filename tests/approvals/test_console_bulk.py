@@ -47,15 +47,16 @@ def send(
     verdict: str = "approve",
     *,
     follow: bool = False,
-    **fields: str,
+    comment: str = "",
+    digests: dict[str, str] | None = None,
 ) -> Any:
     """Send what the page sends."""
     form = {
         "verdict": verdict,
         "pick": [str(each.pk) for each in requests],
-        "comment": "",
+        "comment": comment,
         **{f"digest-{each.pk}": each.digest for each in requests},
-        **fields,
+        **(digests or {}),
     }
     return browser(person).post(BULK, form, follow=follow)
 
@@ -176,8 +177,8 @@ def test_a_comment_that_cannot_be_kept_decides_nothing(
 def test_what_came_of_each_is_said(agent: Agent, alice: User, bob: User) -> None:
     first, second, third = taggings(agent, 3)
     services.decide(second, bob, Vote.Verdict.REJECT, digest=second.digest)
-    digest = {f"digest-{third.pk}": first.digest}
-    answer = send(alice, [first, second, third], **digest)
+    digests = {f"digest-{third.pk}": first.digest}
+    answer = send(alice, [first, second, third], digests=digests)
 
     assert answer.status_code == 200
     words = text_of(answer)
@@ -189,7 +190,7 @@ def test_what_came_of_each_is_said(agent: Agent, alice: User, bob: User) -> None
 
 def test_what_was_not_shown_is_not_decided(agent: Agent, alice: User) -> None:
     request = tagging(agent)
-    answer = send(alice, [request], **{f"digest-{request.pk}": ""})
+    answer = send(alice, [request], digests={f"digest-{request.pk}": ""})
 
     assert "What you saw is not what is waiting now." in text_of(answer)
     assert statuses() == ["pending"]

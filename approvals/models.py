@@ -47,11 +47,7 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         Rights are granted when a stage opens and withdrawn when it closes, so this
         table is as small as what is open.
         """
-        rights = Q()
-        for seat in desk_of(user).seats:
-            rights |= _right_of(seat)
-        mine = self.open().filter(rights, ~_has_spoken(user.pk))
-        return mine.exclude(action__agent__owner=user)
+        return self.open().filter(_decidable_by(user))
 
     def waiting_for(self, user: User) -> Self:
         """What this person's queue shows: what nobody does for them, and is not put off.
@@ -66,6 +62,18 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
     def snoozed_by(self, user: User) -> Self:
         return self.to_decide(user).filter(pk__in=Snooze.objects.of(user))
 
+    def left_to_others(self, user: User) -> Self:
+        """What this person may see and others are to decide, also in their place.
+
+        What they could decide themselves and have only put off is not left to others.
+        """
+        theirs = Q(pk__in=[])
+        for other in desk_of(user).stand_ins:
+            theirs |= Q(pk__in=self.model.objects.to_decide(other).values("pk"))
+        kept = ~theirs | Q(pk__in=Snooze.objects.of(user))
+        mine = _decidable_by(user) & kept
+        return self.visible_to(user).open().filter(~mine)
+
     def visible_to(self, user: User) -> Self:
         """Requests this person may look at, also when they are decided.
 
@@ -74,10 +82,11 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         """
         if user.has_perm(f"approvals.{VIEW_ALL}"):
             return self
-        seen = _of_request(Vote.objects.filter(person=user))
+        seen = Q()
         for seat in desk_of(user).seats:
             seen |= _sight_of(seat)
-        return self.filter(seen)
+        # Last: a person's votes are many, and most are on what their groups were asked.
+        return self.filter(seen | _of_request(Vote.objects.filter(person=user)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +114,20 @@ def _read_desk(user: User) -> Desk:
     return Desk(delegations.seats_of(user.pk, at), delegations.stand_ins(user.pk, at))
 
 
+def _decidable_by(user: User) -> Q:
+    """Select what is not one's own agent's, not decided yet, and within one's rights."""
+    rights = Q()
+    for seat in desk_of(user).seats:
+        rights |= _right_of(seat)
+    return rights & ~_has_spoken(user.pk) & ~Q(action__agent__owner=user)
+
+
 def _right_of(seat: Seat) -> Q:
-    """Select what this seat lets decide: not one's own agent, and each seat once."""
+    """Select what this seat lets decide: one handed over, once, and no agent of theirs."""
     groups = RequestGroupPermission.objects.filter(group__user=seat.holder)
     holds = _of_request(groups, "content_object") | _is_named(seat)
+    if not seat.since:
+        return holds
     own = Q(action__agent__owner__in=seat.way)
     return holds & ~own & ~_has_spoken(seat.holder)
 
@@ -129,8 +148,10 @@ def _is_named(seat: Seat) -> Q:
 
 
 def _has_spoken(person: int) -> Q:
-    """Select what this person has decided, or somebody by their right."""
-    return _of_request(Vote.objects.filter(Q(person=person) | Q(seat=person)))
+    """Select of what is open that this person has decided, or somebody by their right."""
+    spoken = Vote.objects.filter(Q(person=person) | Q(seat=person))
+    # Of a million votes, these few.
+    return _of_request(spoken.filter(request__closed_at=None))
 
 
 def _of_request(rows: models.QuerySet[Any], field: str = "request") -> Q:
@@ -348,12 +369,13 @@ class Vote(models.Model):
         constraints = [
             models.UniqueConstraint(
                 name="vote_once_per_person",
-                fields=["request", "person"],
+                # In this order it also finds what a person has decided.
+                fields=["person", "request"],
                 condition=Q(person__isnull=False),
             ),
             models.UniqueConstraint(
                 name="vote_once_per_seat",
-                fields=["request", "seat"],
+                fields=["seat", "request"],
                 condition=Q(seat__isnull=False),
             ),
             models.CheckConstraint(
@@ -664,7 +686,7 @@ class BypassReview(models.Model):
 
 
 class KeptDay(models.Model):
-    """What the requests of one day came to, counted once it was over."""
+    """What the requests of one day came to, or of an hour of today, counted once."""
 
     # Of which requests: everything, or those of certain groups. See figures.selecting.
     scope = models.CharField(max_length=64, blank=True)

@@ -116,11 +116,11 @@ class Queue(ChangeList):  # type: ignore[misc]
     def get_results(self, request: HttpRequest) -> None:
         """Read one page, and count everything that is counted at once."""
         self.shelf = Shelf(self.person, self.choice, self.at)
-        lists = {"": self.queryset, tabs.MINE.name: tabs.mine(self.person, self.at)}
-        counts = counting.lengths(self.person, lists | self.shelf.lists)
-        self.shelf.counts = counts
+        key = self.choice.view.name if self.shelf.counts_it_anyway else ""
+        lists = self.shelf.lists if key else {"": self.queryset, **self.shelf.lists}
+        self.shelf.counts = counts = counting.lengths(self.person, lists)
         setattr(request, _WAITING, counts[tabs.MINE.name])
-        self._page(request, counts[""])
+        self._page(request, counts[key])
         self.rows = self._rows()
 
     def _page(self, request: HttpRequest, count: int) -> None:

@@ -58,6 +58,11 @@ class Shelf:
         }
 
     @property
+    def counts_it_anyway(self) -> bool:
+        """Whether what the page shows is one of the lists: a whole tab that is counted."""
+        return self.choice.view.is_open and not self.choice.is_narrow
+
+    @property
     def tabs(self) -> list[Tab]:
         return [*self._fixed(), *self._kept()]
 

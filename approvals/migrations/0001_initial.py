@@ -331,11 +331,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='vote',
-            constraint=models.UniqueConstraint(condition=models.Q(('person__isnull', False)), fields=('request', 'person'), name='vote_once_per_person'),
+            constraint=models.UniqueConstraint(condition=models.Q(('person__isnull', False)), fields=('person', 'request'), name='vote_once_per_person'),
         ),
         migrations.AddConstraint(
             model_name='vote',
-            constraint=models.UniqueConstraint(condition=models.Q(('seat__isnull', False)), fields=('request', 'seat'), name='vote_once_per_seat'),
+            constraint=models.UniqueConstraint(condition=models.Q(('seat__isnull', False)), fields=('seat', 'request'), name='vote_once_per_seat'),
         ),
         migrations.AddConstraint(
             model_name='vote',

@@ -416,6 +416,7 @@ class Event(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name_plural = "audit log"
         default_permissions = ["view"]
         permissions = [("export_event", "Can export the audit log")]
         indexes = [

@@ -65,6 +65,11 @@ class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_max_show_all = 0
     paginator = InfinitePaginator
     show_full_result_count = False
+    # Counting every choice would read all of it.
+    show_facets = admin.ShowFacets.NEVER
+    list_filter_submit = True
+    list_filter_sheet = True
+    change_list_template = "admin/governance/list.html"
     search_fields = ["stream"]
     search_help_text = "An action's id, a person's or an agent's name, or a stream"
     # As the indexes of the filters have it.
@@ -72,6 +77,7 @@ class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
     sortable_by: list[str] = []
     actions = None
     list_before_template = "admin/governance/event/export.html"
+
     class Media:
         css = {"all": ["governance/record.css"]}
 

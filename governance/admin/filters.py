@@ -104,15 +104,21 @@ class MomentsForm(forms.Form):
         )
         for key, word in ((f"{name}_from", "From"), (f"{name}_to", "Before")):
             label = f"{word} ({settings.TIME_ZONE})"
-            attrs = {"type": "datetime-local", "step": 1, "aria-label": label}
-            widget = UnfoldAdminTextInputWidget({**attrs, "title": label})
-            self.fields[key] = forms.CharField(required=False, widget=widget)
+            attrs = {"type": "datetime-local", "step": 1}
+            widget = UnfoldAdminTextInputWidget(attrs)
+            field = forms.CharField(label=label, required=False, widget=widget)
+            self.fields[key] = field
 
 
 class MomentsFilter(RangeDateFilter):  # type: ignore[misc]
     """From a moment on, before another. A day counts from its beginning to its end."""
 
     form_class = MomentsForm
+    template = "admin/governance/moments.html"
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.title = "time"
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Any]

@@ -77,6 +77,11 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_max_show_all = 0
     paginator = InfinitePaginator
     show_full_result_count = False
+    # Counting every choice would read all of it.
+    show_facets = admin.ShowFacets.NEVER
+    list_filter_submit = True
+    list_filter_sheet = True
+    change_list_template = "admin/governance/list.html"
     search_fields = ["name"]
     search_help_text = "The action's id, or its name"
     ordering = ["-pk"]

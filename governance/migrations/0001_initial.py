@@ -165,6 +165,7 @@ class Migration(migrations.Migration):
                 ('agent', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='governance.agent')),
             ],
             options={
+                'verbose_name_plural': 'audit log',
                 'ordering': ['-id'],
                 'permissions': [('export_event', 'Can export the audit log')],
                 'default_permissions': ['view'],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -101,7 +102,7 @@ def test_people_and_agents_are_found_by_name(
     assert listed(boss, q="policy:refunds-50-to-200") == ["policy_changed"]
 
 
-FILTERS = {
+FILTERS: dict[str, dict[str, Any]] = {
     "event_by_kind": {"kind": "voted"},
     "event_by_agent": {"agent": 7},
     "event_by_name": {"action_name": "refund.create"},

@@ -11,9 +11,9 @@ from django.urls import reverse
 from approvals import services
 from approvals.console import dossier
 from approvals.models import ApprovalRequest, Vote
-from governance import clock, ledger
+from governance import canonical, clock, ledger
 from governance.ledger import Actor, Kind
-from governance.models import Action, Agent, Event, User
+from governance.models import Action, Agent, Event, Status, User
 from tests.approvals.factories import browser, make_request, page_of
 from tests.cast import REFUND, AgentClient
 from tests.pages import permit, queries
@@ -56,7 +56,7 @@ def test_it_tells_everything(
 ) -> None:
     approve(refund, alice, "Screen is cracked indeed.")
     services.consume(refund.action_id, agent, refund.digest)
-    services.report(refund.action_id, agent, "succeeded", {"transfer": "T-99"})
+    services.report(refund.action_id, agent, Status.SUCCEEDED, {"transfer": "T-99"})
 
     page = story(auditor, refund.action)
 
@@ -109,7 +109,7 @@ def test_nothing_is_cut(api: AgentClient, refund_rules: None, auditor: User) -> 
 def test_what_was_tampered_with_is_said(
     refund: ApprovalRequest, auditor: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dossier.canonical, "digest", lambda *parts: "sha256:other")
+    monkeypatch.setattr(canonical, "digest", lambda *parts: "sha256:other")
 
     assert "another one" in story(auditor, refund.action)
 

@@ -205,7 +205,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
     ) -> TemplateResponse:
         person = access.person(request)
         review = Review(approval, person, clock.now(), turned)
-        form = form or DecisionForm(action=review.action, at=review.at)
+        form = form or DecisionForm(approval=approval, at=review.at)
         shown = stamps.read(form["shown"].value() or "", approval, person)
         context = {
             **self.admin_site.each_context(request),
@@ -224,7 +224,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
 
     def _decide(self, request: HttpRequest, approval: ApprovalRequest) -> HttpResponse:
         """Hand the verdict to the service. What it refuses is said on the page."""
-        form = DecisionForm(request.POST, action=approval.action, at=clock.now())
+        form = DecisionForm(request.POST, approval=approval, at=clock.now())
         if not form.is_valid():
             self.message_user(request, form.problem, messages.ERROR)
             return self._page(request, approval, form, status=422)

@@ -60,7 +60,7 @@ def turn(
 def carried_over(form: DecisionForm, later: ApprovalRequest) -> DecisionForm:
     """Return a form for a later revision with the words that were written."""
     kept = {name: form[name].value() for name in KEPT}
-    return DecisionForm(action=later.action, at=clock.now(), initial=kept)
+    return DecisionForm(approval=later, at=clock.now(), initial=kept)
 
 
 def warnings(course: Course, said: dict[str, Any]) -> Iterator[str]:

@@ -12,9 +12,9 @@ from django.conf import settings
 
 from approvals import conditions, proposed, remarks
 from approvals.console import presets
-from approvals.models import PresetReason, Vote
+from approvals.models import ApprovalRequest, PresetReason, Vote
+from governance import canonical
 from governance.errors import Problem, Refused
-from governance.models import Action
 from governance.text_safety import excerpt, visible
 
 LONGEST_PREFILLED = 20_000
@@ -67,14 +67,17 @@ class DecisionForm(forms.Form):
         widget=forms.CheckboxInput({"class": "cs-checkbox", "required": True}),
     )
 
-    def __init__(self, *args: Any, action: Action, at: datetime, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, approval: ApprovalRequest, at: datetime, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self.action, self.at = action, at
+        self.approval, self.action, self.at = approval, approval.action, at
+        action, params = approval.action, approval.params
         self.irreversible = not action.reversible
         self.presets = presets.choices(action.name)
         self.time_zone = settings.TIME_ZONE
-        self.fields["checks"].widget.attrs["placeholder"] = example(action.params)
-        self.prefilled = prefilled(action.params)
+        self.fields["checks"].widget.attrs["placeholder"] = example(params)
+        self.prefilled = prefilled(params)
         rows = min(MOST_ROWS, 1 + self.prefilled.count("\n"))
         self.fields["proposal"].widget.attrs["rows"] = max(4, rows)
         self.initial.setdefault("proposal", self.prefilled)
@@ -121,7 +124,7 @@ class DecisionForm(forms.Form):
             raise forms.ValidationError(str(refusal)) from refusal
 
     def clean_proposal(self) -> dict[str, Any] | None:
-        """Return other parameters than those that wait, None if there are none."""
+        """Return other parameters than those that were shown, None if there are none."""
         text = self.cleaned_data["proposal"]
         if not text.strip() or not self._differs(text):
             return None
@@ -129,7 +132,9 @@ class DecisionForm(forms.Form):
             params = proposed.read(text)
         except Refused as refusal:
             raise forms.ValidationError(str(refusal)) from refusal
-        if proposed.is_same(self.action, params):
+        if canonical.canonical_bytes(params) == canonical.canonical_bytes(
+            self.approval.params
+        ):
             return None
         refuse(proposed.problems(self.action, params))
         return params

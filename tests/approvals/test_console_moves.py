@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from approvals import services
+from approvals.console.forms import prefilled
 from approvals.models import ApprovalRequest, Vote
 from governance.models import Agent, Event, User
 from tests.approvals.factories import browser, form_for, make_request, page_of
@@ -53,6 +54,7 @@ class Tab:
         stamp = re.search(r'name="shown" value="([^"]+)"', self.html)
         assert stamp
         form = form_for(self.request, verdict, shown=stamp[1], **fields)
+        form.setdefault("proposal", prefilled(self.request.params))
         return self.visitor.post(page_of(self.request), form)  # type: ignore[return-value]
 
 

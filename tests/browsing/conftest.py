@@ -38,7 +38,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def console(browser: Browser, live_server: LiveServer) -> Iterator[Console]:
-    """Open pages as somebody. Errors in scripts or of files fail the test."""
+    """Open pages as somebody. Errors in scripts or of files fail the test.
+
+    What the console refuses (409) is a page, though Chromium calls it an error.
+    """
     wrong: list[str] = []
     with ExitStack() as stack:
 
@@ -60,7 +63,7 @@ def console(browser: Browser, live_server: LiveServer) -> Iterator[Console]:
             return page
 
         yield opened
-    assert not list(filter(None, wrong))
+    assert not [said for said in wrong if said and "status of 409" not in said]
 
 
 def _session_of(person: User, url: str) -> SetCookieParam:

@@ -116,8 +116,8 @@ class MomentsFilter(RangeDateFilter):  # type: ignore[misc]
     form_class = MomentsForm
     template = "admin/governance/moments.html"
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.title = "time"
 
     def queryset(

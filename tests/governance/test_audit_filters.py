@@ -12,8 +12,8 @@ from django.test import Client
 
 from approvals.models import ApprovalRequest
 from governance import clock
-from governance.moments import moment
 from governance.models import Action, Event, User
+from governance.moments import moment
 from tests.cast import AgentClient
 from tests.pages import browser, root
 

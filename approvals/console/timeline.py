@@ -68,7 +68,10 @@ def _voted(who: str, data: dict[str, Any]) -> Told:
     words += [f"Checked when it runs: {c['text']}" for c in data.get("checks", [])]
     if data.get("proposed_params") is not None:
         words.append("Proposed exact parameters.")
-    return f"{who} {said} ({data['stage']}{via})", "\n".join(filter(None, words))
+    others = ", together with others" if data.get("in_bulk") else ""
+    return f"{who} {said} ({data['stage']}{via}{others})", "\n".join(
+        filter(None, words)
+    )
 
 
 def _opened(who: str, data: dict[str, Any]) -> Told:

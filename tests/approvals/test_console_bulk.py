@@ -152,6 +152,8 @@ def test_sent_it_is_decided(agent: Agent, alice: User) -> None:
     assert "3 approved." in answer.content.decode()
     assert statuses() == ["approved"] * 3
     assert {vote.comment for vote in Vote.objects.all()} == {"All fine."}
+    page = browser(alice).get(page_of(ApprovalRequest.objects.latest("pk")))
+    assert "alice approved (Manager, together with others)" in page.content.decode()
 
 
 def test_rejecting_takes_a_reason(agent: Agent, alice: User) -> None:

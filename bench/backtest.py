@@ -8,16 +8,13 @@ actions is judged twice; every verdict asks what the same customer had before.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench import apart
 from bench.figures import Figure
-from tests import servers
 
 ACTIONS = 100_000
 DAYS = 30
@@ -38,10 +35,8 @@ policies:
 
 
 def measure() -> Iterator[Figure]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield _figure("SQLite", f"sqlite:///{folder}/bench.sqlite3")
-    with servers.postgres() as server:
-        yield _figure("PostgreSQL", servers.new_database(server))
+    for name, url in apart.databases():
+        yield _figure(name, url)
 
 
 def _figure(name: str, url: str, actions: int = ACTIONS) -> Figure:
@@ -58,29 +53,15 @@ def seconds(url: str, actions: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder, "draft.yaml")
         draft.write_text(DRAFT)
-        _manage(url, "migrate", "-v0")
-        _manage(url, "load_policies", RULES)
-        _run(url, "-m", "bench.records", str(actions), str(DAYS))
+        apart.manage(url, "migrate", "-v0")
+        apart.manage(url, "load_policies", RULES)
+        apart.run(url, "-m", "bench.records", str(actions), str(DAYS))
         began = time.perf_counter()
-        told = _manage(url, "backtest", str(draft), "--days", str(DAYS + 1), "--json")
+        told = apart.manage(
+            url, "backtest", str(draft), "--days", str(DAYS + 1), "--json"
+        )
         taken = time.perf_counter() - began
     report = json.loads(told)
     assert report["looked_at"] == actions, report["looked_at"]
     assert report["same"] < actions
     return taken
-
-
-def _manage(url: str, *arguments: str) -> str:
-    return _run(url, "manage.py", *arguments)
-
-
-def _run(url: str, *arguments: str) -> str:
-    done = subprocess.run(  # noqa: S603 - our own commands
-        [sys.executable, *arguments],
-        env={**os.environ, "DATABASE_URL": url},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        check=True,
-    )
-    return done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import __main__, backtest, policies
+from bench import __main__, backtest, console, policies, visits
 from bench.figures import Figure, table
 from policies.engine import compile_rules, judge
 
@@ -54,3 +54,13 @@ def test_each_decision_that_is_measured_asks_as_many_policies(size: int) -> None
 @pytest.mark.slow
 def test_a_backtest_is_measured_from_outside(tmp_path: Path) -> None:
     assert backtest.seconds(f"sqlite:///{tmp_path}/bench.sqlite3", 60) > 0
+
+
+@pytest.mark.slow
+def test_every_page_is_measured_on_a_crowd(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/crowd.sqlite3"
+
+    found = console.median_ms(url, 60, 20)
+
+    assert list(found) == [*visits.PAGES, *visits.DASHBOARD]
+    assert all(ms > 0 for ms in found.values())

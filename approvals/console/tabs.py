@@ -11,7 +11,7 @@ from django.db.models import F
 from django.http import HttpRequest
 
 from approvals.console import access, drifting
-from approvals.models import ApprovalRequest, ApprovalRequestQuerySet
+from approvals.models import ApprovalRequest, ApprovalRequestQuerySet, Vote
 from governance.models import User
 
 VIEW_PARAM = "show"
@@ -49,7 +49,10 @@ def _snoozed(user: User, at: datetime) -> ApprovalRequestQuerySet:
 
 
 def _others(user: User, at: datetime) -> ApprovalRequestQuerySet:
-    return ApprovalRequest.objects.left_to_others(user)
+    """What one may see, and others are to decide; also in one's own place."""
+    visible = ApprovalRequest.objects.visible_to(user).open()
+    others = visible.exclude(pk__in=mine(user, at).values("pk"))
+    return others.exclude(pk__in=_snoozed(user, at).values("pk"))
 
 
 def _overdue(user: User, at: datetime) -> ApprovalRequestQuerySet:
@@ -61,7 +64,8 @@ def _drifted(user: User, at: datetime) -> ApprovalRequestQuerySet:
 
 
 def _decided(user: User, at: datetime) -> ApprovalRequestQuerySet:
-    return ApprovalRequest.objects.filter(votes__person=user)
+    votes = Vote.objects.filter(person=user)
+    return ApprovalRequest.objects.filter(pk__in=votes.values("request"))
 
 
 def _visible(user: User, at: datetime) -> ApprovalRequestQuerySet:

@@ -93,7 +93,10 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             None,
             {"fields": ["summarised", "agent", "state", "decision", "risk", "story"]},
         ),
-        ("What runs", {"fields": ["name", "all_params", "all_resource", "digest"]}),
+        (
+            "What runs",
+            {"fields": ["name", "all_params", "all_resource", "whole_digest"]},
+        ),
         ("What the agent says", {"fields": ["reason", "all_context"]}),
         (
             "What the policies say",
@@ -172,6 +175,13 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     @admin.display(description="parameters")
     def all_params(self, action: Action) -> SafeString:
         return pretty(action.params)
+
+    @admin.display(description="digest")
+    def whole_digest(self, action: Action) -> SafeString:
+        return format_html(
+            '<code class="font-mono text-xs" style="overflow-wrap: anywhere">{}</code>',
+            action.digest,
+        )
 
     @admin.display(description="resource")
     def all_resource(self, action: Action) -> SafeString:

@@ -148,6 +148,9 @@ def condition(rule: Policy | RiskFactor) -> SafeString:
 
 
 class Patterned(Tried):
+    class Media:
+        css = {"all": ["policies/lists.css"]}
+
     @admin.display(description="actions")
     def patterns(self, rule: Any) -> str:
         return ", ".join(rule.actions)

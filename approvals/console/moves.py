@@ -130,7 +130,7 @@ def _tell(event: Event) -> str:
             return f"{timeline.who(event)} {said.text}{_OF[event.data['verdict']]}"
         case Kind.REVISED:
             return "A new revision came"
-        case Kind.APPROVED | Kind.REJECTED | Kind.CHANGES_REQUESTED | Kind.STAGE_CLOSED:
+        case _ if event.kind in _FOLLOWING:
             # Whoever said so has been named.
             return ""
         case _:
@@ -138,6 +138,14 @@ def _tell(event: Event) -> str:
             return entry.text if entry else ""
 
 
+# What follows from what somebody did.
+_FOLLOWING = [
+    Kind.APPROVED,
+    Kind.REJECTED,
+    Kind.CHANGES_REQUESTED,
+    Kind.STAGE_OPENED,
+    Kind.STAGE_CLOSED,
+]
 _OF = {"approve": " this", "reject": " this", "request_changes": ""}
 
 

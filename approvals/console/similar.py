@@ -21,8 +21,9 @@ from approvals.models import ApprovalRequest, Vote
 from governance.models import Action, Status, User
 
 WINDOW = timedelta(days=90)
-# How many of the same action are compared, and how many of them are named.
-MOST, LATEST = 500, 5
+# How many of the same action are looked at, and how many of them are named. The page
+# says the first.
+MOST, LATEST = 300, 5
 # From half of the amount to twice as much is near.
 NEAR = 2
 Outcome = ApprovalRequest.Outcome
@@ -46,8 +47,6 @@ class Similar:
     what: str
     counts: list[tuple[Label, int]]
     latest: list[Precedent]
-    # Whether there may be more than were looked at.
-    is_cut: bool
 
     @property
     def total(self) -> int:
@@ -97,7 +96,7 @@ def to(request: ApprovalRequest, action: Action, person: User, at: datetime) -> 
         fit = [row for row in rows if _policies(row.reasons) & policies]
     counted = Counter(row.outcome for row in fit)
     counts = [(STATUSES[Status(o)], counted[o]) for o in DECIDED if counted[o]]
-    return Similar(what, counts, _latest(fit[:LATEST], person), len(rows) == MOST)
+    return Similar(what, counts, _latest(fit[:LATEST], person))
 
 
 def _amount_of(params: dict[str, Any]) -> _Amount | None:
@@ -113,20 +112,22 @@ def _amount_of(params: dict[str, Any]) -> _Amount | None:
 def rows_of(
     action: Action, amount: _Amount | None, at: datetime
 ) -> QuerySet[ApprovalRequest, Any]:
-    """Select the latest that people decided, newest first."""
+    """Select what people decided of the latest they were asked about, newest first."""
+    asked = Action.objects.filter(
+        name=action.name, decision=Action.Decision.REQUIRE_APPROVAL
+    )
+    # As the index has them: none that is older is even looked at.
+    latest = asked.exclude(pk=action.pk).order_by("-pk").values("pk")[:MOST]
     decided = ApprovalRequest.objects.filter(
-        action__name=action.name,
-        action__decision=Action.Decision.REQUIRE_APPROVAL,
-        outcome__in=DECIDED,
-        opened_at__gte=at - WINDOW,
-    ).exclude(action=action)
+        action__in=latest, outcome__in=DECIDED, opened_at__gte=at - WINDOW
+    )
     value: Any = (
         KeyTransform(amount.name, "params") if amount else Value("", CharField())
     )
     found = decided.order_by("-action_id", "-revision").values_list(
         "pk", "outcome", "action__reasons", value, KeyTransform("currency", "params")
     )
-    return found[:MOST]
+    return found
 
 
 def _policies(reasons: list[dict[str, Any]]) -> set[str]:

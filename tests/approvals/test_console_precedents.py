@@ -57,7 +57,7 @@ def test_it_counts_what_is_near_in_amount(
         "Changes requested": 1,
     }
     shown = section(page(alice, request), "similar")
-    assert "amount 37.50 USD to 150.00 USD, in 90 days" in shown
+    assert "amount 37.50 USD to 150.00 USD, of the latest 300 in 90 days" in shown
     assert "2 approved 1 rejected 1 changes requested" in shown
     assert "alice asked for changes" in shown
 

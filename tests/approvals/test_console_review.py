@@ -38,7 +38,7 @@ def test_it_shows_every_parameter(
     facts = section(page(alice, request), "facts")
 
     for words in (
-        "amount 75 number",
+        "amount 75 75.00 USD number",
         "no. 1 › sku X-1",  # noqa: RUF001
         "gift true",
         "note null",

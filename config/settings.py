@@ -367,6 +367,7 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("countersign/alarms.css"),
         lambda request: static("countersign/console.css"),
     ],
+    "SCRIPTS": [lambda request: static("countersign/labels.js")],
     "GLOBAL_CALLBACK": "approvals.console.alarms.context",
     "SIDEBAR": {"navigation": "config.console.navigation"},
     "DASHBOARD_CALLBACK": "config.console.overview",

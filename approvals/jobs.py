@@ -49,5 +49,5 @@ def check_drift() -> int:
 
 
 def keep_days() -> int:
-    """Count the days that are over for the dashboard. Return how many were counted."""
+    """Count the days and hours that are over. Return how many were counted now."""
     return keeping.keep(clock.now())

@@ -87,7 +87,7 @@ def how(rows: Rows, name: str) -> Rows:
 
 
 def policy(rows: Rows, name: str) -> Rows:
-    return rows.alias(policy=selecting.policy()).filter(policy=name)
+    return rows.filter(action__reasons__0__policy=name)
 
 
 def by(rows: Rows, username: str) -> Rows:

@@ -31,7 +31,7 @@ class Counts:
     times: Count = field(default_factory=Counter)
     # Stages that had an SLA, by name and whether it was kept: ("Manager", True).
     sla: Count = field(default_factory=Counter)
-    # How long people looked before they decided: (3, 75).
+    # How long people looked before they decided, in coarse classes: (3, 15).
     looks: Count = field(default_factory=Counter)
     # How people decided: (3, "quick"). See ``measuring``.
     care: Count = field(default_factory=Counter)

@@ -5,6 +5,7 @@ Each query counts by slot of time as well, so that it reads its rows once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -24,12 +25,11 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Cast, Floor, Greatest, Ln
 from django.db.models.sql.compiler import SQLCompiler
 
 from approvals.figures import selecting
 from approvals.figures.counts import Counts
-from approvals.figures.histogram import LEAST, WIDTH
+from approvals.figures.histogram import COARSE, LEAST, WIDTH
 from approvals.figures.selecting import Scope
 from approvals.models import ApprovalRequest, Stage, Vote
 from governance.models import Action, first_uuid7
@@ -108,7 +108,7 @@ def _votes(scope: Scope, edges: Edges, found: list[Counts]) -> None:
         if verdict == Vote.Verdict.APPROVE:
             counts.care[person, "approvals"] += n
         if look is not None:
-            counts.looks[person, look] += n
+            counts.looks[person, look // COARSE] += n
             counts.care[person, "quick"] += quick
         elif verdict == Vote.Verdict.APPROVE:
             counts.care[person, "unopened"] += n
@@ -227,7 +227,26 @@ def seconds(start: str, end: str) -> Seconds:
     return Seconds(F(end), F(start))
 
 
-def time_class(taken: Combinable) -> Cast:
-    """Return the class of ``histogram`` that a time is in."""
-    at_least = Greatest(taken, Value(LEAST), output_field=FloatField())
-    return Cast(Floor(Ln(at_least) / Ln(Value(WIDTH))), IntegerField())
+class TimeClass(Func):
+    """The class of ``histogram`` that a number of seconds is in."""
+
+    output_field = IntegerField()
+    width = math.log(WIDTH)
+
+    def as_postgresql(
+        self, compiler: SQLCompiler, connection: Any, **extra: Any
+    ) -> tuple[str, Any]:
+        template = f"FLOOR(LN(GREATEST(%(expressions)s, {LEAST})) / {self.width})::int"
+        return super().as_sql(compiler, connection, template=template, **extra)
+
+    def as_sqlite(
+        self, compiler: SQLCompiler, connection: Any, **extra: Any
+    ) -> tuple[str, Any]:
+        # A cast cuts towards zero: so what is below zero is lifted before.
+        lifted = f"LN(MAX(%(expressions)s, {LEAST})) / {self.width} + 1000"
+        template = f"(CAST({lifted} AS INTEGER) - 1000)"
+        return super().as_sql(compiler, connection, template=template, **extra)
+
+
+def time_class(taken: Combinable) -> TimeClass:
+    return TimeClass(taken)

@@ -14,8 +14,9 @@ from django.utils import timezone
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-# How many days of the longest period are whole days before today.
+# The longest period, today among it.
 MOST_DAYS = 90
+Stretch = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +71,26 @@ def midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time()))
 
 
-def days_before(at: datetime, days: int = MOST_DAYS) -> list[tuple[datetime, datetime]]:
-    """Return the whole days before the one that ``at`` is on, the latest first."""
-    edges = [midnight(today(at) - n * DAY) for n in range(days + 1)]
-    return [(start, end) for end, start in pairwise(edges)]
+def over(at: datetime) -> list[Stretch]:
+    """Return what is counted once and kept: today's hours so far, and the days before.
+
+    The latest first.
+    """
+    midnights = [midnight(today(at) - n * DAY) for n in range(MOST_DAYS)]
+    days = [(start, end) for end, start in pairwise(midnights)]
+    hours = [(hour.start, hour.end) for hour in _hours(midnights[0], at)]
+    whole = [each for each in hours if each[1] - each[0] == HOUR]
+    return [*reversed(whole), *days]
 
 
-def days_of(slots: Sequence[Slot]) -> list[tuple[datetime, datetime]]:
-    """Return the days, or the hours, that these slots are made of, the earliest first."""
+def stretches_of(slots: Sequence[Slot]) -> list[Stretch]:
+    """Return the days, and on the last one the hours, that slots are made of."""
+    last = midnight(today(slots[-1].end) - DAY)
     edges = [slots[0].start]
-    while edges[-1] < slots[-1].end:
-        edges.append(_next(edges[-1], slots))
-    return list(pairwise(edges))
-
-
-def _next(at: datetime, slots: Sequence[Slot]) -> datetime:
-    following = midnight(today(at) + DAY)
-    return min(following, *(slot.end for slot in slots if slot.end > at))
+    while edges[-1] < last:
+        edges.append(midnight(today(edges[-1]) + DAY))
+    hours = [(hour.start, hour.end) for hour in _hours(last, slots[-1].end)]
+    return [*pairwise(edges), *hours]
 
 
 def _hours(start: datetime, end: datetime) -> Iterator[Slot]:

@@ -19,7 +19,7 @@ from approvals.console.dashboard.said import share, took
 from approvals.figures import keeping
 from approvals.models import ApprovalRequest, KeptDay, Vote
 from governance import clock
-from governance.models import Agent, User
+from governance.models import Action, Agent, User
 from tests.approvals.factories import make_request
 from tests.approvals.history import make_history
 from tests.cast import make_user
@@ -215,14 +215,33 @@ def test_it_costs_the_same_however_much_there_is() -> None:
 def test_days_are_kept_once_nothing_about_them_can_change(
     refund: ApprovalRequest, agent: Agent
 ) -> None:
-    tomorrow = clock.now() + timedelta(days=1)
-    midnight = keeping.days_before(tomorrow, 1)[0][1]
+    now = clock.now()
+    hour = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+    wanted = KeptDay.objects.filter(ends_at=hour, scope="")
 
-    # What waits may still expire, and take effect today.
-    keeping.keep(midnight + timedelta(hours=1))
-    assert not KeptDay.objects.filter(ends_at=midnight).exists()
+    # What waits may still expire, and take effect within this hour.
+    Action.objects.update(due_at=now)
+    keeping.keep(hour + timedelta(minutes=30))
+    assert not wanted.exists()
     services.cancel(refund.action_id, agent)
-    keeping.keep(midnight + timedelta(minutes=9))
-    assert not KeptDay.objects.filter(ends_at=midnight).exists()
-    keeping.keep(midnight + timedelta(minutes=11))
-    assert KeptDay.objects.filter(ends_at=midnight, scope="").exists()
+    keeping.keep(hour + timedelta(minutes=9))
+    assert not wanted.exists()
+    keeping.keep(hour + timedelta(minutes=30))
+    assert wanted.exists()
+
+
+def test_hours_are_forgotten_when_their_day_is_over(refund: ApprovalRequest) -> None:
+    Action.objects.update(due_at=None)
+    later = clock.now() + timedelta(days=1)
+    keeping.keep(later.replace(hour=5))
+    assert KeptDay.objects.filter(
+        starts_at__gte=later.replace(hour=1, minute=0)
+    ).exists()
+
+    keeping.keep(later.replace(hour=5) + timedelta(days=1))
+    lengths = {row.ends_at - row.starts_at for row in KeptDay.objects.all()}
+    assert lengths == {timedelta(hours=1), timedelta(days=1)}
+    assert not KeptDay.objects.filter(
+        starts_at=later.replace(hour=0, minute=0, second=0, microsecond=0),
+        ends_at=later.replace(hour=1, minute=0, second=0, microsecond=0),
+    ).exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -84,7 +85,7 @@ def _count_vote(
     found.care[person, "unopened"] += approves and vote.shown_at is None
     if vote.shown_at:
         looked = (vote.at - vote.shown_at).total_seconds()
-        found.looks[person, histogram.class_of(looked)] += 1
+        found.looks[person, histogram.class_of(looked) // histogram.COARSE] += 1
         found.care[person, "quick"] += looked < 3
 
 
@@ -147,7 +148,7 @@ def test_they_are_what_counting_row_by_row_gives(
 
     slots, record = period.slots(AT), everything_on_record()
     for scope in (EVERYTHING, own, Scope(frozenset())):
-        found = keeping.counts_of(scope, slots)
+        found = keeping.counts_of(scope, slots, AT)
         for slot, each in zip(slots, found, strict=True):
             assert without_nothing(each) == without_nothing(
                 plainly(record, scope, slot.start, slot.end)
@@ -158,10 +159,40 @@ def test_they_are_what_counting_row_by_row_gives(
 def test_kept_days_are_what_counting_them_gives(berlin: None) -> None:
     make_history(Random(9), 80, AT)
     slots = PERIODS[-1].slots(AT)
-    counted = keeping.counts_of(EVERYTHING, slots)
+    counted = keeping.counts_of(EVERYTHING, slots, AT)
 
     while keeping.keep(AT):
         pass
 
-    assert KeptDay.objects.filter(scope="").count() == 90
-    assert keeping.counts_of(EVERYTHING, slots) == counted
+    # Fifteen hours have passed by now in Berlin, and 89 days.
+    assert KeptDay.objects.filter(scope="").count() == 15 + 89
+    assert keeping.counts_of(EVERYTHING, slots, AT) == counted
+
+
+@pytest.mark.parametrize("part", [0.05, 0.5, 0.95, 1])
+def test_a_percentile_is_at_most_a_hundredth_off(part: float) -> None:
+    chance = Random(7)
+    times = sorted(chance.lognormvariate(6, 2) + 1 for _ in range(999))
+    exact = times[math.ceil(part * len(times)) - 1]
+
+    found = histogram.percentile(Counter(map(histogram.class_of, times)), part)
+
+    assert found == pytest.approx(exact, rel=0.0101)
+    assert histogram.percentile({}, part) is None
+
+
+@pytest.mark.django_db
+def test_it_asks_five_questions_however_long_the_time() -> None:
+    for edges in ([AT - periods.DAY, AT], [AT - n * periods.DAY for n in (90, 9, 0)]):
+        with CaptureQueriesContext(connection) as captured:
+            measure(EVERYTHING, edges)
+        assert len(captured) == 5
+
+
+def test_the_bars_of_a_period_follow_each_other(berlin: None) -> None:
+    for period in PERIODS:
+        slots = period.slots(AT)
+        for one, other in pairwise(slots):
+            assert one.end == other.start
+        assert slots[0].start < AT < slots[-1].end
+        assert periods.stretches_of(slots)[-1][1] == slots[-1].end

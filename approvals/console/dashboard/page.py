@@ -6,6 +6,7 @@ their own groups were asked about.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -46,7 +47,7 @@ def dashboard(request: HttpRequest) -> TemplateResponse:
     period = period_of(request.GET.get(PERIOD_PARAM))
     scope, slots = scope_of(user), period.slots(at)
     links = Links(user)
-    board = Board(scope, slots, keeping.counts_of(scope, slots), links)
+    board = Board(scope, slots, keeping.counts_of(scope, slots, at), links)
     context = {
         **admin.site.each_context(request),
         "title": "Dashboard",
@@ -59,7 +60,7 @@ def dashboard(request: HttpRequest) -> TemplateResponse:
         "bars": _bars(board),
         "groups": list(user.groups.values_list("name", flat=True)),
         "budgets": user.has_perm(LOOKBACKS),
-        "vigilance": _vigilance(user, board),
+        "vigilance": _vigilance(user, board, at),
     }
     context["is_empty"] = not (board.answers or context["now"].open)
     return TemplateResponse(request, "approvals/console/dashboard.html", context)
@@ -83,13 +84,13 @@ def _bars(board: Board) -> list[Any]:
     return [board.policies(), board.agents(agents), board.people(people)]
 
 
-def _vigilance(user: User, board: Board) -> vigilance.Team | None:
+def _vigilance(user: User, board: Board, at: datetime) -> vigilance.Team | None:
     """Count all of a person's decisions, also those for groups the reader is not in."""
     if not vigilance.may_see(user):
         return None
     counts = board.total
     if board.scope != EVERYTHING:
-        counts = total(keeping.counts_of(EVERYTHING, board.slots))
+        counts = total(keeping.counts_of(EVERYTHING, board.slots, at))
     people = vigilance.led_by(user)
     return vigilance.team(people, counts, board.whole, board.links)
 

@@ -84,7 +84,9 @@ def team(people: Iterable[User], counts: Counts, slot: Slot, links: Links) -> Te
     members = [_member(each, counts, looks[each.pk], slot, links) for each in deciding]
     known = [each for each in members if not each.is_few]
     medians = [
-        histogram.median(looks[e.pk]) for e in deciding if looks[e.pk].total() >= ENOUGH
+        histogram.coarse_median(looks[e.pk])
+        for e in deciding
+        if looks[e.pk].total() >= ENOUGH
     ]
     return Team(
         members,
@@ -108,7 +110,7 @@ def _member(
         name=str(person),
         decisions=told("votes"),
         link=links.settled(slot, by=person.get_username()),
-        looked=took(histogram.median(looks)),
+        looked=took(histogram.coarse_median(looks)),
         quick=Figure(told("quick"), looks.total(), link("quick")),
         unopened=Figure(told("unopened"), told("approvals"), link("unopened")),
         differed=Figure(told("differed"), told("votes"), link("differed")),

@@ -433,6 +433,12 @@ class Event(models.Model):
                 fields=["policy", "at", "id"],
                 condition=Q(policy__gt=""),
             ),
+            # What happened to anything but an action, found by a search.
+            models.Index(
+                name="event_of_stream",
+                fields=["stream", "at", "id"],
+                condition=Q(action=None),
+            ),
             models.Index(
                 name="event_by_person",
                 fields=["actor_id", "at", "id"],

@@ -168,7 +168,7 @@ class EventAdmin(Told, ReadOnly, ModelAdmin):  # type: ignore[misc]
 def _named(term: str) -> Q:
     """Select what an agent or a person of this name is on record for.
 
-    Whoever else, by the name they had or by the stream: for that all of the log is read.
+    Whoever else, and streams: only what was done to something other than an action.
     """
     agents = Agent.objects.filter(name=term).values_list("pk", flat=True)
     people = User.objects.filter(username=term).values_list("pk", flat=True)
@@ -177,7 +177,7 @@ def _named(term: str) -> Q:
         found |= Q(agent=agent)
     for pk in people:
         found |= Q(actor_kind="person", actor_id=str(pk))
-    return found or Q(actor_name=term) | Q(stream=term)
+    return found or Q(action=None) & (Q(actor_name=term) | Q(stream=term))
 
 
 def instant(at: datetime) -> SafeString:

@@ -315,6 +315,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='event',
+            index=models.Index(condition=models.Q(('action', None)), fields=['stream', 'at', 'id'], name='event_of_stream'),
+        ),
+        migrations.AddIndex(
+            model_name='event',
             index=models.Index(condition=models.Q(('actor_kind', 'person')), fields=['actor_id', 'at', 'id'], name='event_by_person'),
         ),
         migrations.AddConstraint(

@@ -12,7 +12,7 @@ from django.test import Client
 
 from approvals.models import ApprovalRequest
 from governance import clock
-from governance.models import Action, Event, User
+from governance.models import Action, Agent, Event, User
 from governance.moments import moment
 from tests.cast import AgentClient
 from tests.pages import browser, root
@@ -113,13 +113,25 @@ FILTERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("index", list(FILTERS))
-def test_each_filter_has_an_index(db: None, index: str) -> None:
-    rows = Event.objects.filter(**FILTERS[index]).order_by("-at", "-pk")
-    since = rows.filter(at__gte=clock.now() - timedelta(days=30))
+def test_each_filter_has_an_index(agent: Agent) -> None:
+    fill()
 
-    for query in (rows[:51], since[:51]):
-        assert index in plan(query)
+    for index, wanted in FILTERS.items():
+        rows = Event.objects.filter(**wanted).order_by("-at", "-pk")
+        since = rows.filter(at__gte=clock.now() - timedelta(days=30))
+        for query in (rows[:51], since[:51]):
+            assert index in plan(query)
+
+
+def fill() -> None:
+    """Write so many events that reading all of them would be a bad plan."""
+    Event.objects.bulk_create(
+        Event(stream="x", kind="x", at=clock.now(), body="{}", action_name=str(number))
+        for number in range(2_000)
+    )
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE governance_event")
 
 
 def test_the_latest_of_a_name_have_an_index(db: None) -> None:

@@ -98,8 +98,8 @@ def test_it_changes_nothing(author: Client) -> None:
     assert before == after
 
 
-def test_it_is_for_those_who_write_rules(refund_rules: None, charlie: User) -> None:
-    permit(charlie, "policies.view_policy", "governance.view_action")
+def test_it_is_for_those_who_may_see_rules(refund_rules: None, charlie: User) -> None:
+    permit(charlie, "policies.view_riskfactor", "governance.view_action")
     client = browser(charlie)
 
     assert client.post(POLICY, {"when": "true"}).status_code == 403

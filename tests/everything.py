@@ -56,6 +56,7 @@ def make_everything(agent: Agent, alice: User, bob: User) -> None:
     """Fill an installation that has the refund rules with one row of each kind."""
     roles.make()
     Group.objects.create(name="spare")
+    make_user("finn", Group.objects.get(name="finance"))
     services.issue_key(agent)
     for subject, body in RULES:
         rules.save(subject, body)
@@ -142,6 +143,7 @@ ROWS: dict[str, Any] = {
     "user": lambda: User.objects.get(username="alice").pk,
     "group": lambda: Group.objects.get(name="spare").pk,
     "ruleset": lambda: 1,
+    "story": lambda: waiting().action_id,
 }
 
 

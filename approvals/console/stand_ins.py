@@ -53,8 +53,8 @@ class DelegationForm(forms.Form):
     @property
     def problem(self) -> str:
         names = {
-            "to": "Choose who stands in, by their user name.",
-            "person": "Choose whose queue it is, by their user name.",
+            "to": "Choose who stands in, by their username.",
+            "person": "Choose whose queue it is, by their username.",
             "starts_at": "Choose a day and a time at which it begins.",
             "ends_at": "Choose a day and a time at which it ends.",
         }
@@ -93,6 +93,8 @@ class DelegationAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         return redirect(PAGE)
 
     def _hand_over(self, request: HttpRequest) -> HttpResponse:
+        if not _has_queue(request):
+            raise PermissionDenied
         form = DelegationForm(request.POST)
         if not form.is_valid():
             self.message_user(request, form.problem, "error")
@@ -132,6 +134,7 @@ class DelegationAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             "ahead": [(each, each.starts_at > at, may_end(each, me)) for each in ahead],
             "earlier": rows.exclude(current)[:MOST_EARLIER],
             "for_others": me.has_perm(FOR_OTHERS),
+            "may_hand_over": _has_queue(request),
             "people": people().exclude(pk=me.pk)[:MOST_NAMES],
             "me": me,
             "said": form.data if form else _suggested(at),
@@ -168,6 +171,12 @@ class DelegationAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 def _sees_all(request: HttpRequest) -> bool:
     named = (FOR_OTHERS, "approvals.view_delegation")
     return any(map(person(request).has_perm, named))
+
+
+def _has_queue(request: HttpRequest) -> bool:
+    """Whether there is anything to hand over: one's own queue, or that of others."""
+    me = person(request)
+    return me.has_perm(FOR_OTHERS) or access.is_asked(me)
 
 
 def _concerns(user: User) -> Q:

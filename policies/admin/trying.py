@@ -32,6 +32,11 @@ def may_try(request: HttpRequest) -> bool:
     return has_perm("policies.view_policy") or has_perm("policies.change_policy")
 
 
+def may_start(request: HttpRequest) -> bool:
+    """Whether this person may have the workers replay: auditors only look."""
+    return request.user.has_perm("policies.change_policy")
+
+
 @admin.register(Backtest)
 class BacktestAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
     """Rules are tried here: on one sample, and on what really happened."""
@@ -60,10 +65,13 @@ class BacktestAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         _check(request)
         visit = Visit(request)
         if request.method == "POST" and "start" in request.POST:
+            if not may_start(request):
+                raise PermissionDenied
             started = visit.start()
             if started:
                 return redirect(REPORT, started.pk)
-        return self._page(request, "try.html", "Try rules", **visit.context())
+        context = {"may_start": may_start(request), **visit.context()}
+        return self._page(request, "try.html", "Try rules", **context)
 
     def report(self, request: HttpRequest, pk: int) -> HttpResponse:
         _check(request)

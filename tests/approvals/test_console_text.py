@@ -136,6 +136,7 @@ def _same_shape(html: str, request: ApprovalRequest) -> list[tuple[str, Any]]:
     for own in (str(request.pk), request.digest):
         html = html.replace(own, "…")
     html = re.sub(r"seen=\d+", "seen=…", html)
+    html = re.sub(r'(X-CSRFToken": ")\w+', r"\1…", html)
     html = re.sub(
         r'<section class="cs-card" aria-labelledby="earlier.*?</section>',
         "",
@@ -219,3 +220,34 @@ def test_what_is_plain_is_not_flagged() -> None:
     assert list(flatten({"payee": "Zoë Müller 日本"})) == [
         Fact(("payee",), "text", "Zoë Müller 日本")
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        (
+            "p\u0430y",
+            'p<span class="cs-alike" title="CYRILLIC SMALL LETTER A">\u0430<small>U+0430'
+            '<span class="cs-unseen"> CYRILLIC SMALL LETTER A</span></small></span>y',
+        ),
+        ("a\u00a0b", 'a<span class="cs-hidden" title="NO-BREAK SPACE">⟨U+00A0'),
+        ("a\x07b", 'a<span class="cs-hidden" title="control character">⟨U+0007'),
+        ("a\ue000b", 'a<span class="cs-hidden" title="private character">⟨U+E000'),
+    ],
+)
+def test_each_mark_says_what_it_is(text: str, html: str) -> None:
+    assert html in reveal(text)
+
+
+def test_a_text_cannot_pretend_to_hold_a_mark() -> None:
+    assert reveal("a⟨U+202E⟩b") == '<bdi dir="ltr">a⟨U+202E⟩b</bdi>'
+
+
+def test_a_text_of_both_directions_is_flagged() -> None:
+    [mixed], [plain] = (
+        flatten({"n": "pay 100 \u05d0 200"}),
+        flatten({"n": "\u05d0\u05d1"}),
+    )
+
+    assert "from right to left in places" in mixed.notes[0]
+    assert plain.notes == ()

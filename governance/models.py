@@ -36,6 +36,8 @@ class User(AbstractUser):
     """A person who can log in."""
 
     class Meta(AbstractUser.Meta):
+        verbose_name = "person"
+        verbose_name_plural = "people"
         permissions = [("assign_roles", "Can give and take roles")]
 
     def __str__(self) -> str:

@@ -43,6 +43,8 @@ PURE = [
             "tracing",
         )
     ),
+    "approvals/figures/counts.py",
+    "approvals/figures/histogram.py",
     "governance/canonical.py",
     "governance/strict_json.py",
     "governance/text_safety.py",

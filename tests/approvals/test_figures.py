@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,10 +11,13 @@ from random import Random
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from approvals.figures import histogram, keeping, periods
 from approvals.figures.counts import Counts
+from approvals.figures.measuring import measure
 from approvals.figures.periods import PERIODS
 from approvals.figures.selecting import EVERYTHING, Scope
 from approvals.models import ApprovalRequest, KeptDay, Vote

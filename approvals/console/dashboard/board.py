@@ -32,7 +32,7 @@ RISKS = (
 SETTLED = (
     (PEOPLE, "Decided by people", INFO),
     (SILENCE, "Settled by silence", WARN),
-    (GLASS, "Let through by broken glass", OTHER),
+    (GLASS, "By broken glass", OTHER),
 )
 OUTCOMES = (
     ("approved", "approved", GOOD),
@@ -263,7 +263,7 @@ class Board:
     def people(self, people: dict[int, User]) -> Bars:
         """Return who decided how, by name: a list, and no ranking."""
         names = {pk: people[pk].get_username() for pk in by(self.total.people, 0)}
-        order = sorted(names, key=lambda pk: names[pk].lower())
+        order = sorted(names, key=lambda pk: str(people[pk]).lower())
         bars = _bars(
             self.total.people,
             order[:MOST_PEOPLE],

@@ -68,15 +68,15 @@ def may_see(user: User) -> bool:
 
 def led_by(user: User) -> Iterable[User]:
     """Return whose care somebody may look at: people who share a group with them."""
-    people = User.objects.order_by("username")
     if user.is_superuser:
-        return people
-    return people.filter(groups__in=user.groups.all()).distinct()
+        return User.objects.all()
+    return User.objects.filter(groups__in=user.groups.all()).distinct()
 
 
 def team(people: Iterable[User], counts: Counts, slot: Slot, links: Links) -> Team:
-    """Return everybody of these who decided anything, in the order given."""
+    """Return everybody of these who decided anything, in the order of the alphabet."""
     deciding = [each for each in people if counts.care[each.pk, "votes"]]
+    deciding.sort(key=lambda person: str(person).lower())
     looks: dict[int, Counter[int]] = {each.pk: Counter() for each in deciding}
     for (person, look), n in counts.looks.items():
         if person in looks:

@@ -144,7 +144,6 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
         context = {"title": "Approvals", **(extra_context or {})}
         if self.has_view_permission(request):
             context["absence"] = stand_ins.absence(access.person(request))
-            context["drift"] = drifting.notice(request)
             context["on_drift"] = queue.view_of(request).name == drifting.VIEW
         page: TemplateResponse = super().changelist_view(request, context)
         return page

@@ -17,6 +17,7 @@ from approvals.console import (
     access,
     attention,
     counting,
+    drifting,
     fields,
     live,
     standing,
@@ -97,7 +98,8 @@ class Queue(ChangeList):  # type: ignore[misc]
         self, request: HttpRequest, exclude_parameters: Sequence[str] | None = None
     ) -> ApprovalRequestQuerySet:
         """Select by the tab, the filters and the search; the admin's own stay out."""
-        self.person, self.at = access.person(request), clock.now()
+        self.request, self.person = request, access.person(request)
+        self.at = clock.now()
         # Before anything is read: what changes from here on is noticed.
         self.mark = live.mark(self.at)
         self.choice = choice = Choice.of(request.GET)
@@ -149,6 +151,12 @@ class Queue(ChangeList):  # type: ignore[misc]
     @cached_property
     def empty(self) -> tuple[str, str]:
         return tabs.emptiness(self.view, self.person)
+
+    @cached_property
+    def drift(self) -> drifting.Notice | None:
+        """What there is to say about changed rules, read only if there is anything."""
+        drifted = self.shelf.counts.get(drifting.VIEW)
+        return drifting.notice(self.request) if drifted else None
 
     @cached_property
     def fields(self) -> list[fields.Field]:

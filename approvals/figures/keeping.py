@@ -97,10 +97,13 @@ def _row(scope: Scope, stretch: Stretch) -> KeptDay:
 
 
 def _settled_until(at: datetime) -> datetime:
-    """Return up to when silence has been written down, and decisions are committed."""
-    pending = Action.objects.pending()
-    due: datetime | None = pending.aggregate(first=Min("due_at"))["first"]
-    return min(at - GRACE, due or at)
+    """Return up to when silence has been written down, and decisions are committed.
+
+    What is due may be a mark or a reminder: only at a deadline something is settled.
+    """
+    due = Action.objects.overdue(at).order_by()
+    first: datetime | None = due.aggregate(first=Min("deadline_at"))["first"]
+    return min(at - GRACE, first or at)
 
 
 def _scopes() -> list[Scope]:

@@ -220,7 +220,7 @@ def test_days_are_kept_once_nothing_about_them_can_change(
     wanted = KeptDay.objects.filter(ends_at=hour, scope="")
 
     # What waits may still expire, and take effect within this hour.
-    Action.objects.update(due_at=now)
+    Action.objects.update(due_at=now, deadline_at=now)
     keeping.keep(hour + timedelta(minutes=30))
     assert not wanted.exists()
     services.cancel(refund.action_id, agent)

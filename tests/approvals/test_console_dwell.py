@@ -68,6 +68,7 @@ def test_a_mistake_on_the_way_does_not_set_it_back(
 @pytest.mark.parametrize(
     "forged",
     ["", "x", "WyJhIl0:1vNxyz:abc", "a" * 5000, signing.dumps(["x"], salt="other")],
+    ids=["nothing", "text", "like one", "long", "of something else"],
 )
 def test_a_forged_stamp_is_none(
     refund: ApprovalRequest, alice: User, forged: str

@@ -362,6 +362,7 @@ def test_a_regular_expression_cannot_run_away(pattern: str) -> None:
 
     assert time.perf_counter() - started < 1
 
+
 _FIRST = """
 from datetime import UTC, datetime, timedelta
 from policies import cel

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.views import redirect_to_login
 from django.db.models import Count, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect, render
@@ -78,10 +79,12 @@ def ask(request: HttpRequest, model_admin: Any) -> HttpResponse:
     """Answer with nothing, or with what the page has to show instead."""
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
-    if "HX-Request" not in request.headers:
-        return redirect(QUEUE)
+    by_page = "HX-Request" in request.headers
     if not model_admin.admin_site.has_permission(request):
-        return _stop(request)
+        login = redirect_to_login(reverse(QUEUE), reverse("admin:login"))
+        return _stop(request) if by_page else login
+    if not by_page:
+        return redirect(QUEUE)
     params = request.GET.copy()
     known = params.pop(PARAM, [""])[-1]
     if is_current(known, clock.now()):

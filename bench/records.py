@@ -54,6 +54,7 @@ def records(count: int, days: int, now: datetime) -> Iterator[dict[str, object]]
             "decision": "ALLOW" if amount < 50 else "REQUIRE_APPROVAL",
             "status": chance.choice(STATUSES),
             "created_at": at,
+            "judged_at": at,
             "updated_at": at,
             "settled_at": at + timedelta(minutes=5),
             "grant_expires_at": at + timedelta(hours=1),

@@ -24,8 +24,13 @@ from tests.cast import AgentClient, make_user
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup", "live_server"}
 
 
-# Each of these starts servers of its own: what is in one of them runs one after the other.
-TOGETHER = ("tests/story/", "tests/config/test_serve.py", "tests/config/test_celery.py")
+# Each of these starts servers, or a browser: what is in one runs one after the other.
+TOGETHER = (
+    "tests/browsing/",
+    "tests/story/",
+    "tests/config/test_serve.py",
+    "tests/config/test_celery.py",
+)
 
 
 class OneAfterTheOther(LoadScopeScheduling):  # type: ignore[misc]
@@ -67,6 +72,8 @@ def pytest_collection_modifyitems(
 
 
 def _needs_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("looks"):
+        return False
     fixtures = getattr(item, "fixturenames", ())
     marked = item.get_closest_marker("django_db")
     return marked is not None or not DATABASE_FIXTURES.isdisjoint(fixtures)

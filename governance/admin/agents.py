@@ -236,7 +236,8 @@ class AgentAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
     ) -> HttpResponse:
         if not person(request).has_perm("governance.change_agentkey"):
             raise PermissionDenied
-        key = get_object_or_404(AgentKey, pk=key_id, agent=object_id)
+        agent = get_object_or_404(Agent, pk=object_id)
+        key = get_object_or_404(AgentKey, pk=key_id, agent=agent)
         if request.method == "POST":
             services.revoke_key(key, author=person(request))
             self.message_user(request, f"The key {key} no longer works.")

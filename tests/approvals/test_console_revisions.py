@@ -80,7 +80,7 @@ def test_it_shows_both_sides(refund: ApprovalRequest, alice: User) -> None:
     for words in (
         "What changed since revision 1",
         "alice asked for changes: “Only the mug.",
-        "amount (changed) 75 60",
+        "amount (changed) 75 75.00 USD 60 60.00 USD",
         "reason (added) not there Half.",
     ):
         assert words in since
@@ -106,7 +106,7 @@ def test_it_says_where_the_agent_departed_from_it(
 
     assert "Not as proposed" in since
     assert "Where it is not what alice proposed" in since
-    assert "Proposed Sent amount (changed) 60 61" in since
+    assert "Proposed Sent amount (changed) 60 60.00 USD 61 61.00 USD" in since
 
 
 def test_a_first_revision_compares_itself_with_nothing(

@@ -27,7 +27,7 @@ class Console(Protocol):
     ) -> Page: ...
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     # Playwright runs a loop in this thread; what it calls back is never the database.
     with pytest.MonkeyPatch.context() as patch:

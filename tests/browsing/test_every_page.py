@@ -16,7 +16,11 @@ from tests.chromium import SIZES, keep
 from tests.everything import make_everything, pages
 from tests.pages import browser
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.looks,
+    pytest.mark.django_db(transaction=True),
+]
 # Unfold chooses the scheme when a page is loaded, and keeps it as a class.
 DARK = "on => document.documentElement.classList.toggle('dark', on)"
 # The same page for every model: one of them is enough.

@@ -57,9 +57,10 @@ def test_it_can_be_used_by_everybody(
     alice: User,
     bob: User,
     console: Console,
+    monkeypatch: pytest.MonkeyPatch,
     half: int,
 ) -> None:
-    logging.disable()
+    monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
     make_everything(agent, alice, bob)
     ada = make_user("ada", Group.objects.get(name="Role: administrator"))
     addresses = list(visited(ada))[half::2]

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-# Browsers take any number of slashes, either way, for those they know best.
+# Browsers take any number of slashes, either way, for those they know best. Each of the
+# others is tried where a word begins, and no further than a scheme is long: so a text
+# takes time in proportion to its length.
 _ADDRESS = re.compile(
     r"\b(?P<scheme>https?|wss?|ftp)(?::[/\\]*|:)(?P<user>[^\s/\\?#]*@)?"
     r"(?P<host>[^\s/\\?#@]+)"
-    r"|\b(?P<other>[a-z][a-z0-9+.-]*)://(?P<by>[^\s/?#]*@)?(?P<place>[^\s/?#@]+)",
+    r"|(?<![a-z0-9+.-])(?P<other>[a-z][a-z0-9+.-]{0,30})://(?P<by>[^\s/?#]*@)?(?P<place>[^\s/?#@]+)",
     re.IGNORECASE,
 )
 _ACTIVE = re.compile(r"\s*(javascript|vbscript|data|blob|file):", re.IGNORECASE)
+# No name is longer; working out a longer one could take minutes.
+_LONGEST_NAME = 253
 _ADDRESS_OF_A_MACHINE = re.compile(r"[\d.]+(:\d+)?|\[.*|0x[0-9a-f]+", re.IGNORECASE)
 
 
@@ -39,7 +43,9 @@ def notes(text: str) -> Iterator[str]:
 
 def _about(host: str) -> Iterator[str]:
     name = re.sub(r":\d*$", "", host)
-    if "xn--" in name.lower():
+    if len(name) > _LONGEST_NAME:
+        yield f"This address leads nowhere: its name has {len(name):,} characters."
+    elif "xn--" in name.lower():
         yield f"{name} is written {_spelled(name)} in its own letters."
     elif not name.isascii():
         yield f"{name} is {_plain(name)} to a computer."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -194,3 +195,23 @@ def test_what_is_one_part_needs_no_heading() -> None:
     [part] = facts.parts(list(flatten({"lines": list(range(50))})))
 
     assert part.title == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a." * 100_000 + " :",
+        "http:" * 50_000,
+        "http:@ " * 40_000,
+        f"http://xn--{'a' * 200_000}",
+        f"http://{'é' * 100_000}",
+    ],
+    ids=["words", "schemes", "people", "punycode", "letters"],
+)
+def test_a_text_that_is_made_to_take_long_does_not(text: str) -> None:
+    started = time.perf_counter()
+
+    links.hosts(text)
+    list(links.notes(text))
+
+    assert time.perf_counter() - started < 5

@@ -14,13 +14,12 @@ from functools import cache
 from approvals import stops
 from approvals.course import Course
 from approvals.models import ApprovalRequest, Vote
-from governance import clock, locks
+from governance import clock, locks, risk
 from governance.errors import Refused
 from governance.models import Action
 from policies.models import RuleSet
 
-# Low is what has fewer points than this.
-MEDIUM_RISK = 25
+LOW = risk.BANDS["low"]
 
 
 class NotInBulk(Refused):
@@ -47,8 +46,8 @@ class Safety:
         assert request is not None
         if not course.action.reversible:
             yield "It cannot be undone."
-        if request.risk >= MEDIUM_RISK:
-            yield f"Its risk is not low: {request.risk} points, {MEDIUM_RISK} are too many."
+        if request.risk not in LOW:
+            yield f"Its risk is not low: {request.risk} points, {LOW.stop} are too many."
         if len(course.stages) > 1 or course.stages[0].needed > 1:
             yield "It takes more than one person."
         if any(course.rejections(stage) for stage in course.stages):

@@ -9,9 +9,10 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from approvals.console import drill, tabs, words
+from approvals.console import drill, tabs
 from approvals.console.search import search
 from approvals.models import ApprovalRequestQuerySet, RequestGroupPermission
+from governance import risk
 
 SEARCH_PARAM = "q"
 MAX_VALUE = 200
@@ -52,12 +53,7 @@ def _by_group(rows: Rows, name: str, place: Place) -> Rows:
 
 
 def _by_risk(rows: Rows, band: str, place: Place) -> Rows:
-    above = 101
-    for least, name in words.RISKS:
-        if name.lower() == band:
-            return rows.filter(risk__gte=least, risk__lt=above)
-        above = least
-    return rows
+    return rows.filter(risk.within(band)) if band in risk.BANDS else rows
 
 
 def _by_age(rows: Rows, age: str, place: Place) -> Rows:
@@ -90,7 +86,7 @@ def _drill(name: str, title: str, select: Callable[[Rows, str], Rows]) -> Filter
     return Filter(name, title, narrow, options, only_asked=True, say=say)
 
 
-_RISKS = tuple((name.lower(), name) for _, name in words.RISKS)
+_RISKS = tuple((name, name.capitalize()) for name in risk.BANDS)
 _AGES = tuple((age, said) for age, (said, _) in AGES.items())
 FILTERS = (
     Filter("agent", "Agent", _by_agent),

@@ -9,9 +9,9 @@ from typing import Any
 from django.utils.timezone import localtime
 
 from approvals import silence
-from approvals.bulk import MEDIUM_RISK
 from approvals.course import Course
 from approvals.models import ApprovalRequest, Stage, Vote
+from governance import risk
 from governance.models import Status
 
 SOON = timedelta(hours=1)
@@ -46,7 +46,6 @@ VERDICTS = {
     Vote.Verdict.REJECT: Label("rejected", "bad"),
     Vote.Verdict.REQUEST_CHANGES: Label("asked for changes", "warn"),
 }
-RISKS = ((75, "Critical"), (50, "High"), (MEDIUM_RISK, "Medium"), (0, "Low"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class Risk:
 
     @property
     def band(self) -> str:
-        return next(name for least, name in RISKS if self.points >= least)
+        return risk.band_of(self.points).capitalize()
 
 
 def status_of(course: Course) -> Label:
@@ -86,9 +85,9 @@ def time_left(course: Course, at: datetime) -> Label | None:
 
 
 def is_late(course: Course, at: datetime) -> bool:
-    """Whether an answer has taken longer than the stage promised."""
+    """Whether an answer has taken longer than the stage promised, in its hours."""
     return any(
-        stage.sla and stage.opened_at and stage.opened_at + stage.sla <= at
+        stage.sla and (stage.sla_at is None or stage.sla_at <= at)
         for stage in course.open_stages()
     )
 

@@ -32,11 +32,10 @@ from approvals.figures.counts import Counts
 from approvals.figures.histogram import COARSE, LEAST, WIDTH
 from approvals.figures.selecting import Scope
 from approvals.models import ApprovalRequest, Stage, Vote
+from governance import risk
 from governance.models import Action, first_uuid7
 
 QUICK = 3.0
-# From which risk on: the bands of the console.
-BANDS = ((75, "critical"), (50, "high"), (25, "medium"))
 Edges = Sequence[datetime]
 
 
@@ -158,8 +157,7 @@ def unopened() -> Q:
 def band() -> Case:
     """Say in which band of risk something is."""
     return Case(
-        *(When(risk__gte=least, then=Value(name)) for least, name in BANDS),
-        default=Value("low"),
+        *(When(risk.within(name), then=Value(name)) for name in risk.BANDS),
         output_field=CharField(),
     )
 

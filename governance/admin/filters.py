@@ -6,24 +6,22 @@ What is chosen stands in the address of the page: who has it sees the same part.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateFilter, TextFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from governance import words
+from governance import risk, words
 from governance.ledger import Kind
 from governance.models import Status, User, first_uuid7
 from governance.moments import moment
-
-# From which risk to which.
-BANDS = {"low": (0, 24), "medium": (25, 49), "high": (50, 74), "critical": (75, 100)}
 
 
 class StatusFilter(DropdownFilter):  # type: ignore[misc]
@@ -125,24 +123,20 @@ class MomentsFilter(RangeDateFilter):  # type: ignore[misc]
     ) -> QuerySet[Any] | None:
         name = self.parameter_name
         if first := moment(self.used_parameters.get(f"{name}_from")):
-            queryset = queryset.filter(**{f"{name}__gte": first})
+            queryset = queryset.filter(self.edge("gte", first))
         if last := moment(self.used_parameters.get(f"{name}_to"), end=True):
-            queryset = queryset.filter(**{f"{name}__lt": last})
+            queryset = queryset.filter(self.edge("lt", last))
         return queryset
+
+    def edge(self, compared: str, at: datetime) -> Q:
+        return Q(**{f"{self.parameter_name}__{compared}": at})
 
 
 class AskedFilter(MomentsFilter):
     """The same for actions, whose keys tell when they were made, and are indexed."""
 
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Any]
-    ) -> QuerySet[Any] | None:
-        name = self.parameter_name
-        if first := moment(self.used_parameters.get(f"{name}_from")):
-            queryset = queryset.filter(pk__gte=first_uuid7(first))
-        if last := moment(self.used_parameters.get(f"{name}_to"), end=True):
-            queryset = queryset.filter(pk__lt=first_uuid7(last))
-        return queryset
+    def edge(self, compared: str, at: datetime) -> Q:
+        return Q(**{f"pk__{compared}": first_uuid7(at)})
 
 
 class BandFilter(DropdownFilter):  # type: ignore[misc]
@@ -150,13 +144,11 @@ class BandFilter(DropdownFilter):  # type: ignore[misc]
     parameter_name = "band"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[Any]:
-        return [(name, name.capitalize()) for name in BANDS]
+        return [(name, name.capitalize()) for name in risk.BANDS]
 
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() not in BANDS:
-            return rows
-        least, most = BANDS[self.value()]
-        return rows.filter(risk__gte=least, risk__lte=most)
+        band = self.value()
+        return rows.filter(risk.within(band)) if band in risk.BANDS else rows
 
 
 def _local(text: str | None, *, end: bool) -> str:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, time, timedelta
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 from django.forms import Form
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.utils import timezone
-from django.utils.dateparse import parse_date
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold import paginator
-from unfold.contrib.filters.admin import RangeDateFilter
 
 from governance.models import User
+from governance.text_safety import visible
 
 
 def person(request: HttpRequest) -> User:
@@ -63,30 +60,6 @@ class InfinitePaginator(paginator.InfinitePaginator):  # type: ignore[misc]
         return super().count if counted > self.most else counted
 
 
-class DaysFilter(RangeDateFilter):  # type: ignore[misc]
-    """From one day to another, both included, in the time zone of the console."""
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[Any]
-    ) -> QuerySet[Any] | None:
-        name = self.parameter_name
-        if first := self._day(f"{name}_from"):
-            queryset = queryset.filter(**{f"{name}__gte": first})
-        if last := self._day(f"{name}_to"):
-            queryset = queryset.filter(**{f"{name}__lt": last + timedelta(days=1)})
-        return queryset
-
-    def _day(self, parameter: str) -> datetime | None:
-        try:
-            day = parse_date(self.used_parameters.get(parameter) or "")
-        except ValueError:
-            return None
-        # Room for the time zone and the day that is added.
-        if day is None or not 1 < day.year < 9999:
-            return None
-        return timezone.make_aware(datetime.combine(day, time()))
-
-
 def label(text: str, colour: str = "") -> SafeString:
     """Return a coloured label: success, warning, danger, info, or nothing for grey."""
     return render_to_string(
@@ -95,12 +68,12 @@ def label(text: str, colour: str = "") -> SafeString:
 
 
 def pretty(value: Any) -> SafeString:
-    """Return JSON as a block to read: complete, and never cut."""
+    """Return JSON as a block to read: complete, never cut, and with nothing hidden."""
     text = "-" if value is None else json.dumps(value, ensure_ascii=False, indent=2)
     return format_html(
         '<pre class="font-mono text-xs" '
         'style="white-space: pre-wrap; overflow-wrap: anywhere">{}</pre>',
-        text,
+        visible(text),
     )
 
 

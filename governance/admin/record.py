@@ -16,7 +16,7 @@ from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action
 
 from governance import words
-from governance.admin.events import Told
+from governance.admin.events import LongList, Told
 from governance.admin.filters import (
     AskedFilter,
     BandFilter,
@@ -24,13 +24,13 @@ from governance.admin.filters import (
     as_uuid,
 )
 from governance.console import (
-    InfinitePaginator,
     ReadOnly,
     label,
     person,
     pretty,
 )
 from governance.models import Action, Event, Status
+from governance.text_safety import visible, visible_line
 
 COLOURS = {
     Status.ALLOWED: "success",
@@ -63,7 +63,7 @@ class StoryInline(Told, ReadOnly, TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Action)
-class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ActionAdmin(LongList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     list_display = ["summarised", "agent", "state", "decision", "risk", "created_at"]
     list_filter = [
         StatusFilter,
@@ -73,19 +73,9 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         ("created_at", AskedFilter),
     ]
     list_select_related = ["agent"]
-    list_per_page = 50
-    list_max_show_all = 0
-    paginator = InfinitePaginator
-    show_full_result_count = False
-    # Counting every choice would read all of it.
-    show_facets = admin.ShowFacets.NEVER
-    list_filter_submit = True
-    list_filter_sheet = True
-    change_list_template = "admin/governance/list.html"
     search_fields = ["name"]
     search_help_text = "The action's id, or its name"
     ordering = ["-pk"]
-    actions = None
     actions_detail = ["print_story"]
     inlines = [StoryInline]
     fieldsets = [
@@ -97,7 +87,7 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             "What runs",
             {"fields": ["name", "all_params", "all_resource", "whole_digest"]},
         ),
-        ("What the agent says", {"fields": ["reason", "all_context"]}),
+        ("What the agent says", {"fields": ["said", "all_context"]}),
         (
             "What the policies say",
             {"fields": ["all_reasons", "explanation", "reversible"]},
@@ -148,7 +138,7 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="action")
     def summarised(self, action: Action) -> str:
-        return str(action)
+        return visible_line(str(action))
 
     @admin.display(description="status", ordering="status")
     def state(self, action: Action) -> SafeString:
@@ -182,6 +172,10 @@ class ActionAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
             '<code class="font-mono text-xs" style="overflow-wrap: anywhere">{}</code>',
             action.digest,
         )
+
+    @admin.display(description="reason")
+    def said(self, action: Action) -> str:
+        return visible(action.reason) or "It gave none."
 
     @admin.display(description="resource")
     def all_resource(self, action: Action) -> SafeString:

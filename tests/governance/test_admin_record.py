@@ -20,11 +20,13 @@ from governance.ledger import SYSTEM, Kind
 from governance.models import Action, Agent, AgentKey, Event, User
 from notifications.models import Delivery
 from policies.models import Version
+from tests.approvals.factories import make_request
 from tests.cast import AgentClient, make_user
 from tests.pages import browser, permit, queries, root
 
 EVENTS = "/admin/governance/event/"
 ACTIONS = "/admin/governance/action/"
+BACKWARDS = "\N{RIGHT-TO-LEFT OVERRIDE}"
 RECORD = (Action, Event, Vote, ApprovalRequest, Version, AgentKey, Delivery)
 
 
@@ -224,3 +226,29 @@ def test_the_console_hides_the_libraries_own_pages() -> None:
 
 def test_people_without_rights_still_land_somewhere(db: None) -> None:
     assert "ask" in text(browser(make_user("newcomer")), "/admin/").lower()
+
+
+@pytest.mark.django_db
+def test_no_page_of_the_record_lets_text_run_backwards(
+    refund_rules: None, agent: Agent, alice: User
+) -> None:
+    request = make_request(
+        agent, reason=f"a{BACKWARDS}b", context={"note": BACKWARDS}, note=BACKWARDS
+    )
+    comment = f"c{BACKWARDS}d"
+    approve = Vote.Verdict.APPROVE
+    decide(request, alice, approve, digest=request.digest, comment=comment)
+    action = request.action_id
+    events = Event.objects.filter(action=action).values_list("pk", flat=True)
+    addresses = [
+        ACTIONS,
+        f"{ACTIONS}{action}/change/",
+        EVENTS,
+        *(f"{EVENTS}{pk}/change/" for pk in events),
+        reverse("admin:approvals_story", args=[action]),
+    ]
+    client = browser(root())
+
+    pages = {url: client.get(url).content.decode() for url in addresses}
+    assert [url for url, page in pages.items() if BACKWARDS in page] == []
+    assert "U+202E" in pages[addresses[1]]

@@ -15,7 +15,14 @@ from uuid import UUID
 from django.db.models import Case, DateTimeField, F, Q, Value, When
 from django.db.models.functions import Coalesce
 
-from governance.models import COUNTED, Action, ActionQuerySet, Agent, Status
+from governance.models import (
+    COUNTED,
+    Action,
+    ActionQuerySet,
+    Agent,
+    Status,
+    first_uuid7,
+)
 from policies.rules import AgentFacts, Facts
 
 PAGE = 2_000
@@ -54,7 +61,7 @@ _UNTIL = Case(
 
 def between(since: datetime, until: datetime | None = None) -> ActionQuerySet:
     """Return the actions that were submitted in this time, in order."""
-    found = Action.objects.filter(pk__gte=_first_id(since - _SLACK))
+    found = Action.objects.filter(pk__gte=first_uuid7(since - _SLACK))
     found = found.filter(created_at__gte=since).order_by("pk")
     return found.filter(created_at__lt=until) if until else found
 
@@ -110,8 +117,3 @@ class Agents:
             "name", "environment", "tags"
         ).get(pk=pk)
         return AgentFacts(name, environment, tuple(tags))
-
-
-def _first_id(at: datetime) -> UUID:
-    """Return an id that sorts before all that were made from this moment on."""
-    return UUID(int=max(0, int(at.timestamp() * 1000)) << 80)

@@ -11,7 +11,7 @@ from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 
-from approvals.console import access, bypasses, drifting
+from approvals.console import access, bypasses, counting, drifting
 from approvals.console import queue as inbox
 from approvals.figures.periods import midnight, today
 from approvals.models import ApprovalRequest
@@ -127,11 +127,6 @@ def _may_view(request: HttpRequest, model: str) -> bool:
     return page.has_view_permission(request)
 
 
-def waiting(request: HttpRequest) -> int:
-    """Return how many requests this person can decide. Asked once per page."""
-    return inbox.waiting(request)
-
-
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Fill the landing page: what waits for this person first, then today's figures."""
     user = person(request)
@@ -149,7 +144,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _figures(request: HttpRequest, user: User, queue: str) -> Any:
     now = clock.now()
     if queue:
-        yield _figure("Waiting for you", waiting(request), queue)
+        mine = counting.shown(inbox.waiting(request)) or 0
+        yield _figure("Waiting for you", mine, queue)
         visible = ApprovalRequest.objects.visible_to(user)
         yield _figure("Overdue", visible.late(now).count(), f"{queue}?show=overdue")
         if to_review := bypasses.waiting_for(user).count():
@@ -170,7 +166,7 @@ def _figures(request: HttpRequest, user: User, queue: str) -> Any:
         yield _figure("Decided by you today", steps.get(Kind.VOTED, 0), decided)
 
 
-def _figure(title: str, value: int, link: str) -> dict[str, Any]:
+def _figure(title: str, value: int | str, link: str) -> dict[str, Any]:
     return {"title": title, "value": value, "link": link}
 
 

@@ -144,7 +144,8 @@ class Chapter:
     @property
     def reasons(self) -> list[tuple[Mapping[str, Any], str]]:
         """Each reason, and what decided it in words."""
-        told = self.judged.explained.policies if self.judged else ()
+        judged = self.judged
+        told = judged.explained.policies if judged else ()
         sentences = {each.name: each.sentence for each in told}
         return [(r, sentences.get(r["policy"] or "", "")) for r in self.data["reasons"]]
 

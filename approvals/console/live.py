@@ -36,6 +36,7 @@ QUIET = {
     Kind.NOTIFIED,
     Kind.NOTIFICATION_FAILED,
     Kind.VIEWED,
+    Kind.PRINTED,
     Kind.CONSUME_REFUSED,
     Kind.DECISION_REFUSED,
     Kind.KEY_ISSUED,
@@ -45,6 +46,7 @@ QUIET = {
     Kind.LOGGED_OUT,
     Kind.LOGIN_FAILED,
     Kind.EXPORTED,
+    Kind.EXPORT_ENDED,
 }
 MOVING = [str(kind) for kind in Kind if kind not in QUIET]
 # Tells htmx to stop asking.

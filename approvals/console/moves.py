@@ -27,6 +27,7 @@ MOST = 5
 # What changes nothing about the decision: looks, messages, and stages of their own.
 QUIET = [
     Kind.VIEWED,
+    Kind.PRINTED,
     Kind.NOTIFIED,
     Kind.NOTIFICATION_FAILED,
     Kind.DECISION_REFUSED,

@@ -21,8 +21,7 @@ from approvals.models import ApprovalRequest, Vote
 from governance.models import Action, Status, User
 
 WINDOW = timedelta(days=90)
-# How many of the same action are looked at, and how many of them are named. The page
-# says the first.
+# How many of the same action are looked at, and how many of them are named.
 MOST, LATEST = 300, 5
 # From half of the amount to twice as much is near.
 NEAR = 2
@@ -47,6 +46,7 @@ class Similar:
     what: str
     counts: list[tuple[Label, int]]
     latest: list[Precedent]
+    among: str = f"of the latest {MOST} in {WINDOW.days} days"
 
     @property
     def total(self) -> int:

@@ -166,12 +166,6 @@ class Board:
         judged = sum(self.total.judged.values())
         return f"{self.total.risk[()] / judged:.0f}" if judged else NOTHING
 
-    @property
-    def judged_link(self) -> str:
-        if self.scope.groups is None:
-            return self.links.actions(self.whole)
-        return self.links.requests()
-
     @cached_property
     def charts(self) -> dict[str, Chart]:
         charts = (self._answers(), self._sla(), self._risk())

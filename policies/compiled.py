@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from policies.calendars import is_open, is_workday
 from policies.cel import BadCondition, CannotEvaluate, Condition, compile_condition
+from policies.flows import merge_flows
 from policies.patterns import PatternIndex
 from policies.rules import (
     ActionType,
@@ -25,6 +27,9 @@ from policies.rules import (
     Stage,
 )
 from policies.situation import Situation
+
+# So many combinations of flows are remembered.
+MERGED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class CompiledRules:
 
     rules: RuleSet
     broken: tuple[str, ...]
+    # Who must agree if the flows of these names apply at once, worked out once.
+    stages: Callable[[tuple[str, ...]], tuple[Stage, ...]]
     policies: PatternIndex[tuple[Policy, Clause]]
     factors: PatternIndex[tuple[RiskFactor, Clause]]
     lookbacks: PatternIndex[Lookback]
@@ -119,6 +126,12 @@ def compile_rules(rules: RuleSet) -> CompiledRules:
             broken.append(f"{name}: {error}")
             return Clause(source, None, str(error).rstrip("."))
 
+    flows = {flow.name: flow for flow in rules.flows}
+
+    @lru_cache(MERGED)
+    def stages(names: tuple[str, ...]) -> tuple[Stage, ...]:
+        return merge_flows(flows[name] for name in names)
+
     live = [p for p in rules.policies if p.mode in (Mode.ENFORCE, Mode.MONITOR)]
     return CompiledRules(
         rules=rules,
@@ -132,7 +145,8 @@ def compile_rules(rules: RuleSet) -> CompiledRules:
         lookbacks=PatternIndex((b.actions, b) for b in rules.lookbacks),
         action_types={a.name: a for a in rules.action_types},
         resources=_by_type(rules.resources),
-        flows={flow.name: flow for flow in rules.flows},
+        flows=flows,
+        stages=stages,
         calendars={calendar.name: calendar for calendar in rules.calendars},
         broken=tuple(broken),
     )

@@ -36,17 +36,17 @@ class Difference:
 
         ``facts`` hold what the draft's lookbacks have found.
         """
+        if not live.evaluated:
+            return True
         try:
             return set(self._said(live)) != set(self._would_say(rules, facts, risk))
         except CannotEvaluate:
             return True
 
     def _said(self, live: Verdict) -> Iterator[_Terms]:
-        for entry in live.trace["policies"]:
-            if entry["policy"] in self.gone and entry["matched"]:
-                if "error" in entry:
-                    raise CannotEvaluate(entry["error"])
-                yield self.gone[entry["policy"]]
+        for reason in (*live.reasons, *live.monitored):
+            if terms := self.gone.get(reason.policy or ""):
+                yield terms
 
     def _would_say(
         self, rules: CompiledRules, facts: Facts, risk: int

@@ -35,7 +35,7 @@ from policies.rules import (
 from policies.schemas import BadSchema, check_schema, schema_errors
 from policies.situation import MISSING, Ground, ground, lookup
 from policies.summaries import summary
-from policies.tracing import Known, Notes
+from policies.tracing import Known, NoNotes, Notes
 from policies.verdicts import Reason, RiskPart, Verdict
 
 __all__ = [
@@ -66,9 +66,12 @@ _Say = tuple[Policy, str]
 _UNKNOWN = ActionType(name="")
 
 
-def judge(rules: CompiledRules, facts: Facts) -> Verdict:
-    """Judge one action. The same rules and facts always give the same verdict."""
-    case, notes = _case(rules, facts), Notes()
+def judge(rules: CompiledRules, facts: Facts, *, trace: bool = True) -> Verdict:
+    """Judge one action. The same rules and facts always give the same verdict.
+
+    Without a trace the verdict cannot be explained, and costs less.
+    """
+    case, notes = _case(rules, facts), Notes() if trace else NoNotes()
     parts = _risk(case, notes)
     risk = max(0, min(100, sum(part.points for part in parts)))
     said, monitored = _hear(case, risk, notes)
@@ -185,7 +188,8 @@ def _rule(rules: CompiledRules, said: list[_Say]) -> _Ruling:
         # Fail closed: nothing may count as approved because nobody was asked.
         nobody = Reason(None, None, Decision.BLOCK, NOBODY_ASKED)
         return _Ruling(Decision.BLOCK, (nobody, *reasons), flows)
-    return _Ruling(decision, reasons, flows, merge_flows(flows))
+    names = tuple(flow.name for flow in flows)
+    return _Ruling(decision, reasons, flows, rules.stages(names))
 
 
 def _reason(policy: Policy, problem: str) -> Reason:

@@ -89,7 +89,9 @@ class Replay:
 
     def _judged(self, side: Side, facts: Facts) -> Verdict:
         history = self._history(side, facts, self._reading(side, facts.action))
-        return engine.judge(self.rules[side], replace(facts, history=history))
+        return engine.judge(
+            self.rules[side], replace(facts, history=history), trace=False
+        )
 
     def _history(
         self, side: Side, facts: Facts, lookbacks: Iterable[Lookback]

@@ -121,7 +121,7 @@ MISSING = _Missing()
 def find(values: Any, names: Iterable[str]) -> Any:
     """Follow the names into nested objects. Return MISSING where the way ends."""
     for name in names:
-        if not isinstance(values, Mapping) or name not in values:
+        if not isinstance(values, dict) or name not in values:
             return MISSING
         values = values[name]
     return values
@@ -155,7 +155,7 @@ def _plain(value: Any, size: _Size, depth: int = 0) -> Any:
         return _double(value)
     if depth >= MAX_DEPTH:
         raise CannotEvaluate(f"values are nested deeper than {MAX_DEPTH}")
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         size.text += sum(len(key) for key in value)
         return {key: _plain(each, size, depth + 1) for key, each in value.items()}
     if isinstance(value, list | tuple):

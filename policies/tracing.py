@@ -85,6 +85,24 @@ class Notes:
                 self.facts[path] = _told(value)
 
 
+class NoNotes(Notes):
+    """Asks the same, and takes no notes: for a replay, which never shows any."""
+
+    def note_policy(self, policy: Policy, holds: bool, problem: str) -> None:
+        pass
+
+    def note_factor(self, factor: RiskFactor, holds: bool, problem: str) -> None:
+        pass
+
+    def trace(
+        self, facts: Facts, calendars: Mapping[str, Mapping[str, bool]]
+    ) -> dict[str, Any]:
+        return {}
+
+    def _note(self, condition: Condition, known: Situation) -> None:
+        pass
+
+
 def _answer(holds: bool, problem: str) -> dict[str, Any]:
     return {"matched": "error", "error": problem} if problem else {"matched": holds}
 

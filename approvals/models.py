@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import models
@@ -12,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from governance.clock import WallClock
-from governance.models import Action, Agent, User, uuid7
+from governance.models import Action, Agent, User, first_uuid7, uuid7
 
 DECIDE = "decide_approvalrequest"
 VIEW = "view_approvalrequest"
@@ -20,6 +22,8 @@ VIEW_ALL = "view_all_approvalrequest"
 REJUDGE = "rejudge_approvalrequest"
 VIGILANCE = "view_vigilance"
 _DESK = "_countersign_desk"
+# How far the clock that made a key and the database's may be apart.
+_SLACK = timedelta(hours=1)
 # A time that was read, or the database's own when the statement runs.
 Moment = datetime | WallClock
 
@@ -54,12 +58,21 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
 
         What a stand-in may not decide themselves stays with the person.
         """
-        mine = self.to_decide(user).exclude(pk__in=Snooze.objects.of(user))
+        mine = self.on_desk_of(user)
+        if not desk_of(user).puts_off:
+            return mine
+        return mine.exclude(pk__in=Snooze.objects.of(user))
+
+    def on_desk_of(self, user: User) -> Self:
+        """What is for this person to decide, put off or not."""
+        mine = self.to_decide(user)
         for other in desk_of(user).stand_ins:
             mine = mine.exclude(pk__in=self.model.objects.to_decide(other).values("pk"))
         return mine
 
     def snoozed_by(self, user: User) -> Self:
+        if not desk_of(user).puts_off:
+            return self.none()
         return self.to_decide(user).filter(pk__in=Snooze.objects.of(user))
 
     def visible_to(self, user: User) -> Self:
@@ -70,9 +83,9 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         """
         if user.has_perm(f"approvals.{VIEW_ALL}"):
             return self
-        seen = Q()
-        for seat in desk_of(user).seats:
-            seen |= _sight_of(seat)
+        seen, desk = Q(), desk_of(user)
+        for seat in desk.seats:
+            seen |= _sight_of(seat, desk)
         # Last: a person's votes are many, and most are on what their groups were asked.
         return self.filter(seen | _of_request(Vote.objects.filter(person=user)))
 
@@ -83,6 +96,16 @@ class Desk:
 
     seats: list[Seat]
     stand_ins: list[User]
+    # The keys of the groups and of the agents of everybody who has a part in a seat.
+    # Asked once: as a join in every list they cost far more.
+    groups: Mapping[int, list[int]]
+    agents: Mapping[int, list[int]]
+    puts_off: bool
+    # So that nobody goes through the votes of years to find those on what is open.
+    oldest: UUID
+
+    def agents_of(self, people: Iterable[int]) -> list[int]:
+        return [agent for person in people for agent in self.agents.get(person, ())]
 
 
 def desk_of(user: User) -> Desk:
@@ -99,30 +122,61 @@ def keep_desk(user: User) -> None:
 
 def _read_desk(user: User) -> Desk:
     delegations, at = Delegation.objects, WallClock()
-    return Desk(delegations.seats_of(user.pk, at), delegations.stand_ins(user.pk, at))
+    seats = delegations.seats_of(user.pk, at)
+    people = {person for seat in seats for person in (seat.holder, *seat.way)}
+    groups = User.groups.through.objects.filter(user__in=people)
+    agents = Agent.objects.filter(owner__in=people)
+    return Desk(
+        seats,
+        delegations.stand_ins(user.pk, at),
+        _by_person(groups.values_list("user", "group")),
+        _by_person(agents.values_list("owner", "pk")),
+        Snooze.objects.of(user).exists(),
+        oldest_open(),
+    )
+
+
+def oldest_open() -> UUID:
+    """Return the lowest key that a request can have that is open."""
+    opened = ApprovalRequest.objects.open().order_by("opened_at")
+    first = opened.values_list("opened_at", flat=True).first()
+    return first_uuid7(first - _SLACK) if first else UUID(int=0)
+
+
+def _by_person(pairs: Iterable[tuple[int | None, int]]) -> dict[int, list[int]]:
+    found: dict[int, list[int]] = {}
+    for person, key in pairs:
+        if person is not None:
+            found.setdefault(person, []).append(key)
+    return found
 
 
 def _decidable_by(user: User) -> Q:
     """Select what is not one's own agent's, not decided yet, and within one's rights."""
-    rights = Q()
-    for seat in desk_of(user).seats:
-        rights |= _right_of(seat)
-    return rights & _is_silent(user.pk) & ~Q(action__agent__owner=user)
+    rights, desk = Q(), desk_of(user)
+    for seat in desk.seats:
+        rights |= _right_of(seat, desk)
+    return rights & _is_silent(user.pk, desk) & _is_not_of(desk.agents_of([user.pk]))
 
 
-def _right_of(seat: Seat) -> Q:
+def _right_of(seat: Seat, desk: Desk) -> Q:
     """Select what this seat lets decide: one handed over, once, and no agent of theirs."""
-    groups = RequestGroupPermission.objects.filter(group__user=seat.holder)
-    holds = _of_request(groups, "content_object") | _is_named(seat)
+    groups = desk.groups.get(seat.holder, ())
+    rights = RequestGroupPermission.objects.filter(group__in=groups)
+    holds = _of_request(rights, "content_object") | _is_named(seat)
     if not seat.since:
         return holds
-    own = Q(action__agent__owner__in=seat.way)
-    return holds & ~own & _is_silent(seat.holder)
+    return holds & _is_not_of(desk.agents_of(seat.way)) & _is_silent(seat.holder, desk)
 
 
-def _sight_of(seat: Seat) -> Q:
+def _is_not_of(agents: list[int]) -> Q:
+    return ~Q(action__agent__in=agents) if agents else Q()
+
+
+def _sight_of(seat: Seat, desk: Desk) -> Q:
     """Select what may be seen from this seat."""
-    asked = ApprovalRequest.asked.through.objects.filter(group__user=seat.holder)
+    groups = desk.groups.get(seat.holder, ())
+    asked = ApprovalRequest.asked.through.objects.filter(group__in=groups)
     seen = _of_request(asked, "approvalrequest") | _is_named(seat)
     if seat.since:
         seen &= Q(closed_at=None) | Q(closed_at__gt=seat.since)
@@ -135,12 +189,13 @@ def _is_named(seat: Seat) -> Q:
     return _of_request(rights, "content_object")
 
 
-def _is_silent(person: int) -> Q:
+def _is_silent(person: int, desk: Desk) -> Q:
     """Select what neither this person has decided, nor anybody by their right.
 
     Each is asked by itself, so that an index answers without a look at the votes.
     """
-    own, by_right = Vote.objects.filter(person=person), Vote.objects.filter(seat=person)
+    votes = Vote.objects.filter(request__gte=desk.oldest)
+    own, by_right = votes.filter(person=person), votes.filter(seat=person)
     return ~_of_request(own) & ~_of_request(by_right)
 
 

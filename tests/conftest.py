@@ -10,14 +10,13 @@ from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.db import connection
-from django.test import TransactionTestCase
 from xdist.remote import Producer
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from approvals.models import ApprovalRequest
-from governance import services, triggers
+from governance import services
 from governance.models import Agent, User
-from tests import servers
+from tests import servers, sparing
 from tests.approvals.factories import make_request
 from tests.cast import AgentClient, make_user
 
@@ -94,21 +93,8 @@ def django_db_modify_db_settings(
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _flush_despite_triggers() -> Iterator[None]:
-    """Take the triggers down while a test that committed is cleaned up after."""
-    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]
-
-    def flush_guarded_tables(case: TransactionTestCase) -> None:
-        for model in triggers.guarded():
-            triggers.remove(connection, model)
-        try:
-            flush(case)
-        finally:
-            for model in triggers.guarded():
-                triggers.install(connection, model)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_guarded_tables)
+def _sparing() -> Iterator[None]:
+    with sparing.static_files_found_once(), sparing.only_filled_tables_emptied():
         yield
 
 

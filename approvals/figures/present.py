@@ -9,7 +9,7 @@ from django.db.models import Count, Q, QuerySet
 
 from approvals.figures.periods import DAY, midnight, today
 from approvals.figures.selecting import Scope
-from approvals.models import ApprovalRequest, Vote
+from approvals.models import Vote
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +20,10 @@ class Present:
 
 
 def present(scope: Scope, at: datetime) -> Present:
-    requests = ApprovalRequest.objects.filter(scope.of())
+    waiting = scope.open()
     return Present(
-        open=requests.open().count(),
-        overdue=requests.late(at).count(),
+        open=waiting.count(),
+        overdue=waiting.late(at).count(),
         decided_today=decided_on(votes_today(at).filter(scope.of("request"))),
     )
 

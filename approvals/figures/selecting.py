@@ -26,7 +26,12 @@ from django.db.models import (
 from django.db.models.expressions import Combinable
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 
-from approvals.models import ApprovalRequest, Vote
+from approvals.models import (
+    ApprovalRequest,
+    ApprovalRequestQuerySet,
+    Vote,
+    oldest_open,
+)
 
 Outcome = ApprovalRequest.Outcome
 PEOPLE, SILENCE, GLASS, WITHDRAWN = "people", "silence", "glass", "withdrawn"
@@ -57,10 +62,22 @@ class Scope:
         """Select by the request whose key is at ``request``."""
         if self.groups is None:
             return Q()
-        asked = ApprovalRequest.asked.through.objects.filter(
-            approvalrequest=OuterRef(request), group__in=self.groups
+        return Q(Exists(self._asked(request)))
+
+    def open(self) -> ApprovalRequestQuerySet:
+        """Return what waits, without going through whom anybody asked in years."""
+        requests = ApprovalRequest.objects.open()
+        if self.groups is None:
+            return requests
+        recent = self._asked("pk").filter(approvalrequest__gte=oldest_open())
+        return requests.filter(Exists(recent))
+
+    def _asked(self, request: str) -> QuerySet[Any]:
+        asked = ApprovalRequest.asked.through.objects
+        found: QuerySet[Any] = asked.filter(
+            approvalrequest=OuterRef(request), group__in=self.groups or ()
         )
-        return Q(Exists(asked))
+        return found
 
 
 EVERYTHING = Scope()

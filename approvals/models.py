@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Self
 from uuid import UUID
 
@@ -90,50 +91,64 @@ class ApprovalRequestQuerySet(models.QuerySet["ApprovalRequest"]):
         return self.filter(seen | _of_request(Vote.objects.filter(person=user)))
 
 
-@dataclass(frozen=True, slots=True)
 class Desk:
-    """Whose work lies before a person at this moment, and who does theirs."""
+    """Whose work lies before a person at this moment, and who does theirs.
 
-    seats: list[Seat]
-    stand_ins: list[User]
-    # The keys of the groups and of the agents of everybody who has a part in a seat.
-    # Asked once: as a join in every list they cost far more.
-    groups: Mapping[int, list[int]]
-    agents: Mapping[int, list[int]]
-    puts_off: bool
-    # So that nobody goes through the votes of years to find those on what is open.
-    oldest: UUID
+    Each is read when it is first asked for, and once: as a join in every list it would
+    cost far more.
+    """
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    @cached_property
+    def seats(self) -> list[Seat]:
+        return Delegation.objects.seats_of(self.user.pk, WallClock())
+
+    @cached_property
+    def stand_ins(self) -> list[User]:
+        return Delegation.objects.stand_ins(self.user.pk, WallClock())
+
+    @cached_property
+    def puts_off(self) -> bool:
+        return Snooze.objects.of(self.user).exists()
+
+    @cached_property
+    def oldest(self) -> UUID:
+        """So that nobody goes through the votes of years to find those on what waits."""
+        return oldest_open()
+
+    def groups_of(self, person: int) -> list[int]:
+        return self._groups.get(person, [])
 
     def agents_of(self, people: Iterable[int]) -> list[int]:
-        return [agent for person in people for agent in self.agents.get(person, ())]
+        return [agent for person in people for agent in self._agents.get(person, [])]
+
+    @cached_property
+    def _groups(self) -> dict[int, list[int]]:
+        members = User.groups.through.objects.filter(user__in=self._people)
+        return _by_person(members.values_list("user", "group"))
+
+    @cached_property
+    def _agents(self) -> dict[int, list[int]]:
+        owned = Agent.objects.filter(owner__in=self._people)
+        return _by_person(owned.values_list("owner", "pk"))
+
+    @property
+    def _people(self) -> set[int]:
+        return {who for seat in self.seats for who in (seat.holder, *seat.way)}
 
 
 def desk_of(user: User) -> Desk:
     """Return it as it is now, or as a page read it for all of its lists."""
     kept: Desk | None = getattr(user, _DESK, None)
-    return kept or _read_desk(user)
+    return kept or Desk(user)
 
 
 def keep_desk(user: User) -> None:
     """Read it once for as long as this instance lives: for pages, not for services."""
     if getattr(user, _DESK, None) is None:
-        setattr(user, _DESK, _read_desk(user))
-
-
-def _read_desk(user: User) -> Desk:
-    delegations, at = Delegation.objects, WallClock()
-    seats = delegations.seats_of(user.pk, at)
-    people = {person for seat in seats for person in (seat.holder, *seat.way)}
-    groups = User.groups.through.objects.filter(user__in=people)
-    agents = Agent.objects.filter(owner__in=people)
-    return Desk(
-        seats,
-        delegations.stand_ins(user.pk, at),
-        _by_person(groups.values_list("user", "group")),
-        _by_person(agents.values_list("owner", "pk")),
-        Snooze.objects.of(user).exists(),
-        oldest_open(),
-    )
+        setattr(user, _DESK, Desk(user))
 
 
 def oldest_open() -> UUID:
@@ -161,7 +176,7 @@ def _decidable_by(user: User) -> Q:
 
 def _right_of(seat: Seat, desk: Desk) -> Q:
     """Select what this seat lets decide: one handed over, once, and no agent of theirs."""
-    groups = desk.groups.get(seat.holder, ())
+    groups = desk.groups_of(seat.holder)
     rights = RequestGroupPermission.objects.filter(group__in=groups)
     holds = _of_request(rights, "content_object") | _is_named(seat)
     if not seat.since:
@@ -175,7 +190,7 @@ def _is_not_of(agents: list[int]) -> Q:
 
 def _sight_of(seat: Seat, desk: Desk) -> Q:
     """Select what may be seen from this seat."""
-    groups = desk.groups.get(seat.holder, ())
+    groups = desk.groups_of(seat.holder)
     asked = ApprovalRequest.asked.through.objects.filter(group__in=groups)
     seen = _of_request(asked, "approvalrequest") | _is_named(seat)
     if seat.since:

@@ -39,10 +39,10 @@ NO_PAGES = {
 }
 
 
-def visited(person: User) -> Iterator[tuple[str, str]]:
+def visited(person: User, half: int) -> Iterator[tuple[str, str]]:
     """Yield the name and the address of each page that is looked at."""
     client = browser(person)
-    for page in pages():
+    for page in pages()[half::2]:
         alike = page.name.endswith(ALIKE) and page.name not in OF_ALL
         if alike or page.name in NO_PAGES or "condition" in page.name:
             continue
@@ -63,7 +63,7 @@ def test_it_can_be_used_by_everybody(
     monkeypatch.setattr(logging.root.manager, "disable", logging.CRITICAL)
     make_everything(agent, alice, bob)
     ada = make_user("ada", Group.objects.get(name="Role: administrator"))
-    addresses = list(visited(ada))[half::2]
+    addresses = list(visited(ada, half))
     page = console(ada)
     wrong: dict[str, list[str]] = {}
     for name, url in addresses:

@@ -48,6 +48,8 @@ def kept_secret(path: Path) -> str:
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or kept_secret(VAR_DIR / "secret_key")
+# Earlier keys, which still open what they have sealed and signed.
+SECRET_KEY_FALLBACKS: list[str] = env.list("SECRET_KEY_FALLBACKS", default=[])
 PORT = env.int("PORT", default=8000)
 # Links in messages point here, whatever Host header a request carried.
 PUBLIC_URL = env.str("PUBLIC_URL", default=f"http://localhost:{PORT}").rstrip("/")
@@ -266,6 +268,7 @@ JOBS: dict[str, float] = {
     "approvals.jobs.settle_due": 1,
     "notifications.jobs.publish_events": 1,
     "notifications.jobs.send_due": 2,
+    "notifications.webhooks.jobs.send_webhooks": 2,
     "approvals.jobs.check_drift": 3,
     "approvals.jobs.keep_days": 30,
     "policies.jobs.run_backtests": 2,
@@ -292,6 +295,21 @@ Q_CLUSTER: dict[str, Any] = {
 vars().update(env.email("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="countersign@localhost")
 EMAIL_TIMEOUT = 10
+# Of the Slack app: the token it posts with, and the secret that Slack signs with.
+SLACK_BOT_TOKEN = env.str("SLACK_BOT_TOKEN", default="")
+SLACK_SIGNING_SECRET = env.str("SLACK_SIGNING_SECRET", default="")
+SLACK_API_URL = env.str("SLACK_API_URL", default="https://slack.com/api/")
+TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
+TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
+TWILIO_FROM = env.str("TWILIO_FROM", default="")
+TWILIO_API_URL = env.str("TWILIO_API_URL", default="https://api.twilio.com")
+
+# --- Agents' webhooks --------------------------------------------------------------
+
+# Where they may be sent, beside public addresses by https on port 443.
+WEBHOOK_PORTS: list[int] = env.list("WEBHOOK_PORTS", cast=int, default=[443])
+WEBHOOK_NETWORKS: list[str] = env.list("WEBHOOK_NETWORKS", default=[])
+WEBHOOK_PLAIN_HTTP = env.bool("WEBHOOK_PLAIN_HTTP", default=False)
 
 # --- Files and headers -------------------------------------------------------------
 
@@ -397,5 +415,10 @@ LEDGER_READERS: dict[str, set[str]] = {
         # Who has seen the request has read what there was to read about it.
         "viewed",
         "voted",
+        # For agents alone.
+        "judged_again",
+        # Of agents' webhooks administrators hear.
+        "webhook_disabled",
+        "webhook_failed",
     }
 }

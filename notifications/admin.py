@@ -12,10 +12,8 @@ from unfold.decorators import display
 
 from governance.text_safety import visible_line
 from notifications import announcements, views
-from notifications.models import EMAIL, IN_APP, Delivery
+from notifications.models import CHANNELS, IN_APP, Delivery
 from notifications.wording import headline
-
-CHANNELS = {IN_APP: "Console", EMAIL: "E-mail"}
 
 
 @admin.register(Delivery)
@@ -23,7 +21,7 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
     list_display = [
         "about",
         "what",
-        "person",
+        "to",
         "by",
         "progress",
         "tries",
@@ -31,13 +29,13 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
         "error",
     ]
     list_filter = ["state", "channel"]
-    list_select_related = ["event__action", "person"]
+    list_select_related = ["event__action", "person", "place"]
     search_fields = ["person__username", "error"]
     show_full_result_count = False
     fields = [
         "about",
         "what",
-        "person",
+        "to",
         "by",
         "progress",
         "tries",
@@ -66,6 +64,10 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="message")
     def what(self, delivery: Delivery) -> str:
         return headline(delivery.event)
+
+    @admin.display(description="to", ordering="person__username")
+    def to(self, delivery: Delivery) -> str:
+        return visible_line(delivery.reader)
 
     @admin.display(description="channel", ordering="channel")
     def by(self, delivery: Delivery) -> str:

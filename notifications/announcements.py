@@ -60,14 +60,14 @@ def address(event: Event) -> str:
     return reverse("admin:index")
 
 
-def compose(delivery: Delivery, host: str) -> Message:
-    """Return the message about one event, for one person."""
+def compose(delivery: Delivery, to: str, host: str) -> Message:
+    """Return the message about one event, for one reader."""
     event = delivery.event
     facts = [("Action", matter(event)), ("Why", visible_line(event.data["reason"]))]
     if until := event.data.get("ends_at"):
         facts.append(("Until", _moment(datetime.fromisoformat(until))))
     return Message(
-        to=delivery.person.email,
+        to=to,
         id=f"<event.{event.pk}.{delivery.pk}@{host}>",
         thread=f"<event.{event.pk}@{host}>",
         title=f"{headline(event)}: {matter(event)}",

@@ -13,6 +13,8 @@ from approvals.models import ApprovalRequest, Stage, Vote
 from governance.clock import WallClock
 from governance.ledger import Kind
 from governance.models import Event, User
+from notifications.models import Delivery
+from notifications.routing.addresses import wanted
 
 ASKING = frozenset(
     {
@@ -56,11 +58,22 @@ def is_asked(person: User, request: ApprovalRequest) -> bool:
     return person.is_active and wanted.exists()
 
 
-def may_hear(person: User, event: Event, request: ApprovalRequest) -> bool:
-    """Whether a message that was meant for this person may still go out to them."""
-    if event.kind in ASKING:
+def may_hear(delivery: Delivery, request: ApprovalRequest) -> bool:
+    """Whether a message may still go out to whom it was meant for."""
+    kind, person = delivery.event.kind, delivery.person
+    if person is None:
+        return kind in SETTLING or request.closed_at is None
+    if kind in ASKING:
         return is_asked(person, request)
+    if kind in SETTLING:
+        return person.is_active
     return person.is_active and person.is_superuser and request.closed_at is None
+
+
+def groups_asked(request: ApprovalRequest) -> set[str]:
+    """Return the groups whose answer is, or was, wanted by now."""
+    opened = request.stages.filter(opened_at__isnull=False)
+    return {group["name"] for stage in opened for group in stage.groups}
 
 
 def _asked(event: Event, request: ApprovalRequest) -> set[User]:
@@ -75,12 +88,14 @@ def _asked(event: Event, request: ApprovalRequest) -> set[User]:
 
 
 def _involved(request: ApprovalRequest) -> set[User]:
-    """Return who was asked, who spoke, and the agent's owner."""
+    """Return who was asked, who spoke, and the agent's owner if they want to hear."""
     opened = list(request.stages.filter(opened_at__isnull=False))
     members = _members(request, opened)
     voters = User.objects.filter(votes__request=request, is_active=True)
     owner = request.action.agent.owner
-    concerned = set(voters) | ({owner} if owner and owner.is_active else set())
+    concerned = set(voters)
+    if owner and owner.is_active and wanted(owner).own_agents:
+        concerned.add(owner)
     return concerned | _people(members | _acting(request, members, set()))
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 
 from django.db import DatabaseError
 
 from governance import clock
 from governance.models import PendingEvent
 from governance.queue import nudge
-from notifications import outbox
+from notifications import outbox, sending
 from notifications.models import Delivery
 from notifications.transports.base import DeliveryError
 
@@ -61,7 +62,7 @@ def send_due(limit: int = 500) -> int:
     that touches the database stays in this one.
     """
     attempts = 0
-    under_way: dict[Future[None], Delivery] = {}
+    under_way: dict[Future[str], Delivery] = {}
     stop_at = time.monotonic() + SECONDS
     rows = Delivery.objects.due(clock.now())
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -77,43 +78,48 @@ def send_due(limit: int = 500) -> int:
 
 
 def _attempt(
-    pk: int, pool: ThreadPoolExecutor, under_way: dict[Future[None], Delivery]
+    pk: int, pool: ThreadPoolExecutor, under_way: dict[Future[str], Delivery]
 ) -> bool:
     """Claim one delivery and have it sent. False when it is not ours to send."""
     at = clock.now()
-    rows = Delivery.objects.due(at).select_related("event__action", "person")
+    rows = Delivery.objects.due(at).select_related(
+        "event__action",
+        "person__preference",
+        "person__slack_account",
+        "place",
+        "edits",
+    )
     delivery = rows.filter(pk=pk).first()
     if delivery is None:
         return False
     if delivery.is_exhausted():
         # Every worker that took it died over it.
-        outbox.fail(delivery, delivery.error or "No attempt came to an end.")
+        sending.fail(delivery, delivery.error or "No attempt came to an end.")
         return True
     if not Delivery.objects.claim(delivery, at):
         return False
     delivery.attempts += 1
 
     try:
-        message = outbox.prepare(delivery)
+        message = sending.prepare(delivery)
         if message is None:
-            outbox.drop(delivery)
+            sending.drop(delivery)
         else:
-            send = outbox.transport(delivery.channel).send
-            under_way[pool.submit(send, message)] = delivery
+            under_way[pool.submit(sending.send, delivery, message)] = delivery
     except Exception as problem:
         _fail(delivery, problem)
     return True
 
 
-def _note(under_way: dict[Future[None], Delivery]) -> None:
+def _note(under_way: dict[Future[str], Delivery]) -> None:
     """Wait for at least one attempt to end, and write down how."""
-    done, _ = wait(under_way, return_when=FIRST_COMPLETED)
+    done, _ = wait_for(under_way, return_when=FIRST_COMPLETED)
     for future in done:
         delivery = under_way.pop(future)
         problem = future.exception()
         try:
             if problem is None:
-                outbox.succeed(delivery)
+                sending.succeed(delivery, future.result())
             else:
                 _fail(delivery, problem)
         except DatabaseError:
@@ -125,4 +131,6 @@ def _fail(delivery: Delivery, problem: BaseException) -> None:
     permanent = isinstance(problem, DeliveryError) and problem.permanent
     if not isinstance(problem, DeliveryError):
         logger.error("The delivery %s cannot be sent", delivery.pk, exc_info=problem)
-    outbox.fail(delivery, str(problem) or repr(problem), permanent=permanent)
+    wait = problem.wait if isinstance(problem, DeliveryError) else 0
+    words = str(problem) or repr(problem)
+    sending.fail(delivery, words, permanent=permanent, wait=wait)

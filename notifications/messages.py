@@ -16,6 +16,7 @@ from approvals.models import ApprovalRequest, Stage
 from governance.ledger import Kind
 from governance.models import Action, Event
 from governance.text_safety import visible, visible_line
+from notifications import audience
 from notifications.models import Delivery
 from notifications.transports.base import Message
 from notifications.wording import either, explanation, headline
@@ -23,13 +24,16 @@ from notifications.wording import either, explanation, headline
 # What is longer is not cut but left out, with a word about it: half of the parameters
 # would be taken for all of them.
 LONGEST_BLOCK = 20_000
+INVITATION = "Read it and decide here (login required):"
+AFTERWARDS = "Read what became of it here (login required):"
 
 
-def compose(delivery: Delivery, request: ApprovalRequest) -> Message:
-    """Return the message about one event, for one person."""
+def compose(delivery: Delivery, address: str, request: ApprovalRequest) -> Message:
+    """Return the message about one event, for one reader."""
     event, action = delivery.event, request.action
+    settled = event.kind in audience.SETTLING
     return Message(
-        to=delivery.person.email,
+        to=address,
         id=f"<{request.pk}.{delivery.pk}@{host()}>",
         thread=f"<{request.pk}@{host()}>",
         title=_title(event, request),
@@ -42,6 +46,10 @@ def compose(delivery: Delivery, request: ApprovalRequest) -> Message:
         parameters=_block(request.params),
         words=_fits(visible(request.reason.strip())),
         context=_block(request.context) if request.context else "",
+        invitation=AFTERWARDS if settled else INVITATION,
+        request=str(request.pk),
+        digest=request.digest,
+        settled=settled,
     )
 
 

@@ -10,9 +10,42 @@ from django.db import models
 from django.db.models import F, Q
 
 from governance.models import Action, Event, User
+from notifications.routing.models import (
+    CHANNELS,
+    EMAIL,
+    IN_APP,
+    OTHER,
+    PERSONAL,
+    SLACK,
+    SMS,
+    Place,
+    Preference,
+    Rota,
+    Rule,
+    SlackAccount,
+    Turn,
+)
 
-TRANSPORTS = {"email": "notifications.transports.email.Email"}
-IN_APP, EMAIL = "in_app", "email"
+__all__ = [
+    "CHANNELS",
+    "EMAIL",
+    "IN_APP",
+    "OTHER",
+    "PERSONAL",
+    "SLACK",
+    "SMS",
+    "TRANSPORTS",
+    "Delivery",
+    "DeliveryAttempt",
+    "Place",
+    "Preference",
+    "Rota",
+    "Rule",
+    "SlackAccount",
+    "Turn",
+]
+
+TRANSPORTS = {EMAIL: "notifications.transports.email.Email"}
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -44,7 +77,7 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
 
 
 class Delivery(models.Model):
-    """One message to one person on one channel.
+    """One message on one channel, to one person or to a place where several look.
 
     In the console the row is the message; on every other channel a transport sends it.
     """
@@ -60,7 +93,22 @@ class Delivery(models.Model):
 
     event = models.ForeignKey(Event, models.PROTECT, related_name="deliveries")
     channel = models.CharField(max_length=20)
-    person = models.ForeignKey(User, models.PROTECT, related_name="deliveries")
+    person = models.ForeignKey(
+        User, models.PROTECT, null=True, related_name="deliveries"
+    )
+    place = models.ForeignKey(
+        Place, models.SET_NULL, null=True, related_name="deliveries"
+    )
+    # Where a place was, for after it has gone.
+    address = models.CharField(max_length=200, blank=True)
+    # The message it brings up to date, where a channel can do that.
+    edits = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="edited_by"
+    )
+    # What the provider calls the message that was sent.
+    reference = models.CharField(max_length=200, blank=True)
+    # Sent together with others of its kind that are due at the same time.
+    digest = models.BooleanField(default=False)
     state = models.CharField(max_length=7, choices=State, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
     next_attempt_at = models.DateTimeField()
@@ -76,7 +124,22 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         constraints = [
             models.UniqueConstraint(
-                name="delivery_once", fields=["event", "channel", "person"]
+                name="delivery_once",
+                fields=["event", "channel", "person"],
+                condition=Q(edits=None),
+            ),
+            models.UniqueConstraint(
+                name="delivery_once_to_a_place",
+                fields=["event", "place"],
+                condition=Q(edits=None),
+            ),
+            models.UniqueConstraint(
+                name="delivery_edited_once", fields=["event", "edits"]
+            ),
+            models.CheckConstraint(
+                name="delivery_has_a_reader",
+                condition=Q(person__isnull=False, address="")
+                | Q(person=None) & ~Q(address=""),
             ),
             models.CheckConstraint(
                 name="delivery_state_is_known",
@@ -104,7 +167,14 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.channel} to {self.person}"
+        return f"{self.channel} to {self.reader}"
+
+    @property
+    def reader(self) -> str:
+        """Who it goes to, in words."""
+        if self.person:
+            return self.person.get_username()
+        return self.place.title if self.place else self.address
 
     def patience(self) -> timedelta:
         """Return how long to wait for the attempt after this one.
@@ -117,3 +187,19 @@ class Delivery(models.Model):
 
     def is_exhausted(self) -> bool:
         return self.attempts >= self.MAX_ATTEMPTS
+
+
+class DeliveryAttempt(models.Model):
+    """One try to send a message, and how it ended. Without an error it was sent."""
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="tries")
+    number = models.PositiveSmallIntegerField()
+    ended_at = models.DateTimeField()
+    error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"Attempt {self.number} of {self.delivery_id}"

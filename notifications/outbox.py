@@ -1,36 +1,32 @@
-"""From events to deliveries, and from deliveries to people.
+"""From events to deliveries: who is told, by which ways?
 
-An event's pending row becomes deliveries in the transaction that takes it away, and a
-delivery is booked again before each attempt: whatever dies on the way, a message comes
-late or twice, but it comes.
+An event's pending row becomes deliveries in the transaction that takes it away. How
+they get to people is ``notifications.sending``.
 """
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils.module_loading import import_string
 
 from approvals.models import ApprovalRequest
 from governance import clock, ledger
 from governance.ledger import SYSTEM, Kind
 from governance.models import Event, PendingEvent, User
-from governance.text_safety import visible_line
 from notifications import announcements, audience
-from notifications.messages import compose, host
-from notifications.models import EMAIL, IN_APP, TRANSPORTS, Delivery
-from notifications.transports.base import DeliveryError, Message, Transport
+from notifications.models import IN_APP, SLACK, Delivery, Place
+from notifications.routing import ways
+from notifications.routing.addresses import address_of, is_set_up, wanted
+from notifications.routing.rota import off_duty
+from notifications.routing.ways import Case, Route
+from notifications.topics import Topic, topic_of
 
 READER = "notifications"
-LONGEST_ERROR = 300
-
-logger = logging.getLogger(__name__)
-
-
-# From events to deliveries
+# Where a message that was sent can be changed.
+EDITABLE = (SLACK,)
 
 
 @transaction.atomic
@@ -45,7 +41,7 @@ def publish(pending: int) -> bool:
     taken.delete()
     request = request_of(event)
     if event.kind in announcements.ANNOUNCED:
-        _send(event, announcements.hearing(event), event.kind in announcements.LOUD)
+        _announce(event)
         return True
     if request is None:
         # Nobody was ever asked about it.
@@ -71,22 +67,64 @@ def _tell(event: Event, request: ApprovalRequest) -> None:
     people = audience.hearing(event, request)
     if event.kind in audience.ASKING and not people:
         _cry_for_help(event, request)
-    _send(event, people, event.kind not in audience.SETTLING)
+    case = _case(event, request)
+    way = ways.route(case)
+    if event.kind in audience.SETTLING:
+        _send(event, people, case, frozenset())
+        _end_conversations(event, request, way)
+        return
+    quiet = off_duty(case.groups, people, event.at) if _is_new(event) else set()
+    _send(event, people, case, way.channels, quiet)
+    if way.places and event.kind in audience.ASKING:
+        _post(event, ways.places(case.groups))
 
 
-def _send(event: Event, people: set[User], loud: bool) -> None:
-    """Create what has not been created yet: in the console, and loud by mail, too."""
+def _is_new(event: Event) -> bool:
+    return topic_of(event.kind) == Topic.ASKED
+
+
+def _case(event: Event, request: ApprovalRequest) -> Case:
+    return Case(
+        topic_of(event.kind),
+        request.action.name,
+        frozenset(event.data.get("groups") or audience.groups_asked(request)),
+        request.risk,
+    )
+
+
+def _announce(event: Event) -> None:
+    case = Case(topic_of(event.kind))
+    people, way = announcements.hearing(event), ways.route(case)
+    _send(event, people, case, way.channels)
+    if way.places:
+        _post(event, list(Place.objects.filter(is_active=True)))
+
+
+def _send(
+    event: Event,
+    people: set[User],
+    case: Case,
+    channels: frozenset[str],
+    quiet: Collection[int] = (),
+) -> None:
+    """Create what has not been created yet: in the console, and on these channels.
+
+    Those who are ``quiet`` now hear in the console alone.
+    """
     known = set(event.deliveries.values_list("person_id", flat=True))
-    new = sorted((p for p in people if p.pk not in known), key=lambda p: p.pk)
+    fresh = {person.pk for person in people} - known
+    rows = User.objects.filter(pk__in=fresh).order_by("pk")
+    new = list(rows.select_related("preference", "slack_account"))
     if not new:
         return
 
     at = clock.now()
     deliveries = [_in_app(event, person, at) for person in new]
-    if loud:
-        deliveries += [_email(event, person, at) for person in new if person.email]
+    for person in new:
+        if person.pk not in quiet:
+            deliveries += _elsewhere(event, person, case, channels, at)
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
-    _record(Kind.NOTIFIED, event, IN_APP, new, at)
+    record(Kind.NOTIFIED, event, IN_APP, [p.get_username() for p in new], at)
 
 
 def _in_app(event: Event, person: User, at: datetime) -> Delivery:
@@ -102,8 +140,86 @@ def _in_app(event: Event, person: User, at: datetime) -> Delivery:
     )
 
 
-def _email(event: Event, person: User, at: datetime) -> Delivery:
-    return Delivery(event=event, channel=EMAIL, person=person, next_attempt_at=at)
+def _elsewhere(
+    event: Event, person: User, case: Case, channels: frozenset[str], at: datetime
+) -> list[Delivery]:
+    return [
+        Delivery(
+            event=event,
+            channel=way.channel,
+            person=person,
+            next_attempt_at=way.at,
+            digest=way.digest,
+        )
+        for way in ways.ways(case, channels, wanted(person), at)
+        if address_of(person, way.channel)
+    ]
+
+
+def _post(event: Event, places: list[Place]) -> None:
+    at = clock.now()
+    Delivery.objects.bulk_create(
+        [
+            Delivery(
+                event=event,
+                channel=place.channel,
+                place=place,
+                address=place.address,
+                next_attempt_at=at,
+            )
+            for place in places
+            if is_set_up(place.channel)
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _end_conversations(event: Event, request: ApprovalRequest, way: Route) -> None:
+    """Say how it ended, wherever it was talked about: once in each conversation.
+
+    Where a message can be changed, each one is; elsewhere the last word is one more.
+    """
+    at = clock.now()
+    told = {
+        _conversation(delivery): last_word(event, delivery, at)
+        for delivery in _talk_of(request)
+        if not way.ruled or delivery.channel in way.channels
+    }
+    Delivery.objects.bulk_create(told.values(), ignore_conflicts=True)
+
+
+def _talk_of(request: ApprovalRequest) -> Iterator[Delivery]:
+    """Yield what was said about a request outside of the console."""
+    rows = Delivery.objects.about(request.action).select_related("event")
+    sent = rows.filter(state=Delivery.State.SENT, edits=None).exclude(channel=IN_APP)
+    for delivery in sent.order_by("pk"):
+        kind = delivery.event.kind
+        if kind in audience.ASKING and _is_about(delivery.event, request):
+            yield delivery
+
+
+def _is_about(event: Event, request: ApprovalRequest) -> bool:
+    return bool(event.data.get("request") == str(request.pk))
+
+
+def _conversation(delivery: Delivery) -> tuple[object, ...]:
+    if delivery.channel in EDITABLE:
+        return (delivery.pk,)
+    return delivery.channel, delivery.person_id, delivery.address
+
+
+def last_word(event: Event, delivery: Delivery, at: datetime) -> Delivery:
+    """Return the message that says how it ended where this one has asked."""
+    editable = delivery.channel in EDITABLE and delivery.reference
+    return Delivery(
+        event=event,
+        channel=delivery.channel,
+        person_id=delivery.person_id,
+        place_id=delivery.place_id,
+        address=delivery.address,
+        edits=delivery if editable else None,
+        next_attempt_at=at,
+    )
 
 
 def _cry_for_help(event: Event, request: ApprovalRequest) -> None:
@@ -138,83 +254,15 @@ def _mark_read(event: Event) -> None:
     before.update(read_at=event.at)
 
 
-# From deliveries to people
-
-
-def transport(channel: str) -> Transport:
-    made: Transport = import_string(TRANSPORTS[channel])()
-    return made
-
-
-def prepare(delivery: Delivery) -> Message | None:
-    """Return the message to send, or None when its reader is no longer concerned."""
-    event, person = delivery.event, delivery.person
-    if event.kind in announcements.ANNOUNCED:
-        return _announcement(delivery)
-    request = request_of(event)
-    if request is None or not audience.may_hear(person, event, request):
-        return None
-    if not person.email:
-        raise DeliveryError("This person has no e-mail address.", permanent=True)
-    return compose(delivery, request)
-
-
-def _announcement(delivery: Delivery) -> Message | None:
-    person = delivery.person
-    if not person.is_active:
-        return None
-    if not person.email:
-        raise DeliveryError("This person has no e-mail address.", permanent=True)
-    return announcements.compose(delivery, host())
-
-
-@transaction.atomic
-def drop(delivery: Delivery) -> None:
-    """Give up on a message that would come too late to be of use."""
-    _finish(delivery, state=Delivery.State.DROPPED, error="No longer asked.")
-
-
-@transaction.atomic
-def succeed(delivery: Delivery) -> None:
-    at = clock.now()
-    if _finish(delivery, state=Delivery.State.SENT, sent_at=at, error=""):
-        people = [delivery.person]
-        _record(Kind.NOTIFIED, delivery.event, delivery.channel, people, at)
-
-
-@transaction.atomic
-def fail(delivery: Delivery, error: str, *, permanent: bool = False) -> None:
-    """Note why it failed. The next attempt is booked already, unless it was the last."""
-    error = visible_line(error)[:LONGEST_ERROR]
-    if not permanent and not delivery.is_exhausted():
-        _finish(delivery, state=Delivery.State.WAITING, error=error)
-    elif _finish(delivery, state=Delivery.State.FAILED, error=error):
-        channel, people = delivery.channel, [delivery.person]
-        _record(
-            Kind.NOTIFICATION_FAILED,
-            delivery.event,
-            channel,
-            people,
-            clock.now(),
-            error=error,
-            attempts=delivery.attempts,
-        )
-
-
-def _finish(delivery: Delivery, **values: Any) -> bool:
-    """Write the result of an attempt, unless another attempt has ended it already."""
-    waiting = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.WAITING)
-    return waiting.update(**values) == 1
-
-
-def _record(
+def record(
     kind: Kind,
     event: Event,
     channel: str,
-    people: list[User],
+    people: list[str],
     at: datetime,
     **data: Any,
 ) -> None:
+    """Put on record who was, or could not be, told of an event."""
     ledger.record(
         kind,
         at=at,
@@ -225,6 +273,6 @@ def _record(
         about=event.kind,
         event=event.pk,
         channel=channel,
-        people=[person.get_username() for person in people],
+        people=people,
         **data,
     )

@@ -40,14 +40,26 @@ class Message:
     # What the link is for, before it and on it.
     invitation: str = "Read it and decide here (login required):"
     verb: str = "Open the request"
+    # What can be answered from the message itself, on channels that can: the request,
+    # and the digest of exactly what it shows. Empty: nothing.
+    request: str = ""
+    digest: str = ""
+    # Whether it says how things ended: nothing is to be decided any more.
+    settled: bool = False
 
 
 class DeliveryError(Exception):
-    """Sending failed. A permanent failure is not worth retrying."""
+    """Sending failed. A permanent failure is not worth retrying.
 
-    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+    ``wait`` is how many seconds the provider asked to be left alone, if it did.
+    """
+
+    def __init__(
+        self, reason: str, *, permanent: bool = False, wait: float = 0
+    ) -> None:
         super().__init__(reason)
         self.permanent = permanent
+        self.wait = wait
 
 
 class Transport(ABC):
@@ -59,5 +71,12 @@ class Transport(ABC):
     """
 
     @abstractmethod
-    def send(self, message: Message) -> None:
-        """Deliver the message, or raise DeliveryError."""
+    def send(self, message: Message) -> str:
+        """Deliver the message, or raise DeliveryError.
+
+        Return what the provider calls it, if anything can be done with it later.
+        """
+
+    def edit(self, reference: str, message: Message) -> None:
+        """Let a message that was sent say this instead, or raise DeliveryError."""
+        raise DeliveryError("This channel cannot change a message.", permanent=True)

@@ -26,7 +26,7 @@ class Email(Transport):
     # Without one, settings.DEFAULT_FROM_EMAIL.
     sender: str | None = None
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         try:
             self._mail(message).send()
         except SMTPRecipientsRefused as error:
@@ -43,6 +43,7 @@ class Email(Transport):
         except (SMTPException, OSError) as error:
             # The server is away, or will not have us: somebody is going to mend that.
             raise DeliveryError(f"{type(error).__name__}: {error}") from error
+        return message.id
 
     def _mail(self, message: Message) -> EmailMultiAlternatives:
         mail = EmailMultiAlternatives(

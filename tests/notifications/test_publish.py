@@ -20,7 +20,7 @@ from governance.ledger import SYSTEM, Kind
 from governance.models import Agent, Event, PendingEvent, User
 from notifications import audience, outbox
 from notifications.jobs import publish_events
-from notifications.models import Delivery
+from notifications.models import Delivery, Preference
 from policies import services as rules
 from policies.bodies import Subject
 from tests.cast import AgentClient, make_user
@@ -167,7 +167,7 @@ def test_who_has_not_answered_is_reminded(
     assert (names[0], set(names[1:])) == ("bob", {"bob", "carol"})
 
 
-def test_the_outcome_is_told_to_the_others_and_to_the_owner(
+def test_the_outcome_is_told_to_the_others(
     api: AgentClient, agent: Agent, alice: User, bob: User, charlie: User, carol: User
 ) -> None:
     Agent.objects.filter(pk=agent.pk).update(owner=charlie)
@@ -175,7 +175,19 @@ def test_the_outcome_is_told_to_the_others_and_to_the_owner(
     decide(alice, REJECT)
     publish_events()
 
-    assert told(Kind.REJECTED) == [("bob", IN_APP), ("charlie", IN_APP)]
+    assert told(Kind.REJECTED) == [("bob", IN_APP)]
+
+
+def test_an_owner_hears_of_their_own_agent_if_they_ask_to(
+    api: AgentClient, agent: Agent, alice: User, charlie: User
+) -> None:
+    Agent.objects.filter(pk=agent.pk).update(owner=charlie)
+    Preference.objects.create(person=charlie, own_agents=True)
+    api.submit()
+    decide(alice, REJECT)
+    publish_events()
+
+    assert told(Kind.REJECTED) == [("charlie", IN_APP)]
 
 
 def test_an_answer_that_came_first_does_not_leave_the_record_silent(

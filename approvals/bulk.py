@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from approvals import stops
+from approvals.console.glance import Glance
 from approvals.course import Course
 from approvals.models import ApprovalRequest, Vote
 from governance import clock, locks, risk
@@ -55,6 +56,9 @@ class Safety:
         if not request.evaluated:
             yield "Some rules could not be evaluated for it."
         yield from self._drift(request)
+        # Last: it reads all of it.
+        if doubt := Glance(request).doubt():
+            yield doubt
 
     def _drift(self, request: ApprovalRequest) -> Iterator[str]:
         """Whether the rules of now would say the same; what nobody knows is no yes."""

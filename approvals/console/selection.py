@@ -9,7 +9,8 @@ from uuid import UUID
 
 from approvals import authority, bulk
 from approvals.bulk import NotInBulk
-from approvals.console import facts, queue, standing, words
+from approvals.console import queue, standing, words
+from approvals.console.glance import Glance
 from approvals.course import Course
 from approvals.models import ApprovalRequest, Vote
 from approvals.services.bulk import MOST
@@ -17,12 +18,8 @@ from governance import clock
 from governance.errors import Refused
 from governance.models import User
 
-# What of the parameters fits on a line; the rest is on the request's own page.
-MOST_FACTS = 8
-LONGEST_FACT = 160
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Line:
     """One of the requests, and why it cannot be decided with the others, if so."""
 
@@ -39,22 +36,9 @@ class Line:
     def risk(self) -> words.Risk:
         return words.Risk(self.request.risk)
 
-    @property
-    def _all(self) -> list[facts.Fact]:
-        return list(facts.flatten(self.request.params)) if self.request.params else []
-
-    @property
-    def facts(self) -> list[tuple[facts.Fact, str]]:
-        """The parameters in short: each with its text, cut where it is long."""
-        return [(fact, _short(fact.text)) for fact in self._all[:MOST_FACTS]]
-
-    @property
-    def left_out(self) -> int:
-        return max(0, len(self._all) - MOST_FACTS)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_FACT else f"{text[:LONGEST_FACT]}…"
+    @cached_property
+    def glance(self) -> Glance:
+        return Glance(self.request)
 
 
 class Selection:

@@ -41,8 +41,17 @@ def ask(flow: str, *stages: dict[str, Any], actions: list[str], when: str = "") 
 
 def tagging(agent: Agent, ticket: object = 1, action: str = TAG) -> ApprovalRequest:
     """Submit it, and return what people are asked."""
-    params = {"ticket": ticket, "tag": "billing"}
-    course, _ = services.submit(agent, Proposal(action, params))
+    return proposed(agent, {"ticket": ticket, "tag": "billing"}, action=action)
+
+
+def proposed(
+    agent: Agent,
+    params: dict[str, Any],
+    resource: dict[str, str] | None = None,
+    *,
+    action: str = TAG,
+) -> ApprovalRequest:
+    course, _ = services.submit(agent, Proposal(action, params, resource))
     assert course.request
     return course.request
 

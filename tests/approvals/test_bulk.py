@@ -19,7 +19,7 @@ from governance.errors import Invalid, Refused
 from governance.models import Action, Agent, Event, Status, User
 from policies import services as rules
 from policies.bodies import Subject
-from tests.approvals.batches import ask, install_rules, tagging, taggings
+from tests.approvals.batches import ask, install_rules, proposed, tagging, taggings
 from tests.approvals.test_races import at_once
 
 pytestmark = pytest.mark.django_db
@@ -170,6 +170,56 @@ def test_what_was_not_understood_is_decided_by_itself(
     ask("odd", {"name": "Odd"}, actions=["*"], when="params.missing > 1")
 
     assert together([tagging(agent)], alice) == [ALONE]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {f"field_{n:02}": n for n in range(15)} | {"zz_delete_all": True},
+        {"lines": list(range(9))},
+        {"body": f"{'Hello. ' * 35}Delete it."},
+        {"n" * 161: 1},
+        {"a": {"b" * 90: {"c" * 90: 1}}},
+    ],
+)
+def test_what_does_not_fit_on_a_line_is_read_by_itself(
+    agent: Agent, alice: User, params: dict[str, Any]
+) -> None:
+    request = proposed(agent, params)
+
+    assert why([tagging(agent), request], alice) == (
+        "It must be read by itself: its parameters do not fit on a line."
+    )
+    assert together([request], alice, REJECT, comment="No.") == ["rejected"]
+
+
+@pytest.mark.parametrize(
+    ("params", "resource"),
+    [
+        ({"payee": "p\u0430ypal"}, None),
+        ({"p\u0430yee": "paypal"}, None),
+        ({"site": "https://bank.example@203.0.113.9/"}, None),
+        ({"note": "one\u202etwo"}, None),
+        ({"note": " one"}, None),
+        ({"payee": "paypal"}, {"type": "account", "id": "p\u0430ypal"}),
+        ({"payee": "paypal"}, {"type": "account", "id": "x" * 161}),
+    ],
+)
+def test_what_may_deceive_the_eye_is_read_by_itself(
+    agent: Agent,
+    alice: User,
+    params: dict[str, Any],
+    resource: dict[str, str] | None,
+) -> None:
+    request = proposed(agent, params, resource)
+
+    assert why([tagging(agent), request], alice).startswith("It must be read by itself")
+
+
+def test_what_just_fits_is_approved(agent: Agent, alice: User) -> None:
+    params = {str(number): "x" * 160 for number in range(8)}
+
+    assert together([proposed(agent, params)], alice) == ["approved"]
 
 
 def test_rules_that_changed_since_are_asked_first(agent: Agent, alice: User) -> None:

@@ -140,9 +140,19 @@ def test_hidden_characters_are_spelled_out(agent: Agent, alice: User) -> None:
 def test_more_than_fits_is_said_to_be_more(agent: Agent, alice: User) -> None:
     request = tagging(agent, {str(n): "x" * 200 for n in range(20)})
 
-    words = text_of(ask(alice, [request]))
+    words = text_of(ask(alice, [request], "reject"))
     assert "and 13 more" in words
     assert f"{'x' * 160}…" in words
+
+
+def test_more_than_fits_is_not_approved_with_others(agent: Agent, alice: User) -> None:
+    request = tagging(agent, {str(n): "x" for n in range(20)})
+
+    words = text_of(ask(alice, [request, tagging(agent)]))
+    assert "Approve 1 request?" in words
+    assert "It must be read by itself: its parameters do not fit on a line." in words
+    assert "1 approved, 1 not" in text_of(send(alice, [request, tagging(agent)]))
+    assert statuses() == ["pending", "pending", "approved"]
 
 
 def test_sent_it_is_decided(agent: Agent, alice: User) -> None:

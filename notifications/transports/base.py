@@ -7,6 +7,15 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class Item:
+    """One of several requests that a message is about: one line each."""
+
+    summary: str
+    known: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message to one person.
 
@@ -27,7 +36,8 @@ class Message:
     summary: str
     # Ours: what it means for the reader.
     body: str
-    # The only link. It opens the console; it decides nothing.
+    # The link, the only one but for those of a digest. It opens the console and
+    # decides nothing.
     url: str
     facts: tuple[tuple[str, str], ...]
     why: tuple[str, ...]
@@ -44,6 +54,8 @@ class Message:
     # and the digest of exactly what it shows. Empty: nothing.
     request: str = ""
     digest: str = ""
+    # The requests that a digest is about, each with its own page.
+    items: tuple[Item, ...] = ()
     # Whether it says how things ended: nothing is to be decided any more.
     settled: bool = False
 

@@ -53,8 +53,7 @@ class Email(Transport):
             to=[message.to],
             headers={
                 "Message-ID": message.id,
-                "In-Reply-To": message.thread,
-                "References": message.thread,
+                **_threaded(message),
                 # Nobody's holiday notice should answer us.
                 "Auto-Submitted": "auto-generated",
                 "X-Auto-Response-Suppress": "All",
@@ -63,6 +62,13 @@ class Email(Transport):
         html = render_to_string("notifications/email.html", {"message": message})
         mail.attach_alternative(html, "text/html")
         return mail
+
+
+def _threaded(message: Message) -> dict[str, str]:
+    """Let what is about one request be one conversation."""
+    if not message.thread:
+        return {}
+    return {"In-Reply-To": message.thread, "References": message.thread}
 
 
 def _subject(title: str) -> str:

@@ -155,3 +155,32 @@ def test_a_key_that_was_held_decides_once(
     page.keyboard.up("Shift")
     shows(page, second)
     assert Vote.objects.count() == 1
+
+
+@pytest.mark.parametrize("size", ["desktop", "phone"])
+def test_a_second_click_decides_nothing_else(
+    managers: Group, agent: Agent, alice: User, console: Console, size: str
+) -> None:
+    install_rules()
+    first, second = tagging(agent, 1), tagging(agent, 2)
+    page = console(alice, size=size)
+    page.goto(page_of(first))
+    approve = page.get_by_role("button", name="Approve", exact=True)
+    approve.click(trial=True)
+    # As on a machine so quick that the hand is still there: a hundredth of the speed
+    hurry = page.context.new_cdp_session(page)
+    hurry.send("Animation.enable")
+    hurry.send("Animation.setPlaybackRate", {"playbackRate": 0.01})
+    approve.dispatch_event("click")
+    shows(page, second)
+
+    box = approve.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator("html[data-keys=ready]")).to_be_attached()
+    shows(page, second)
+    assert Vote.objects.count() == 1
+    hurry.send("Animation.setPlaybackRate", {"playbackRate": 1})
+    approve.click()
+    expect(page.get_by_text("Approved, the agent may go ahead")).to_be_visible()
+    assert Vote.objects.count() == 2

@@ -302,6 +302,10 @@ SLACK_API_URL = env.str("SLACK_API_URL", default="https://slack.com/api/")
 TWILIO_ACCOUNT_SID = env.str("TWILIO_ACCOUNT_SID", default="")
 TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
 TWILIO_FROM = env.str("TWILIO_FROM", default="")
+# Whether a text may say what the agent wants to do in its own parameters.
+SMS_SUMMARIES = env.bool("SMS_SUMMARIES", default=False)
+# Services by name: {"operators": "ntfy://…"}; https://github.com/caronc/apprise
+APPRISE_URLS: dict[str, str] = env.json("APPRISE_URLS", default={})
 TWILIO_API_URL = env.str("TWILIO_API_URL", default="https://api.twilio.com")
 
 # --- Agents' webhooks --------------------------------------------------------------
@@ -419,6 +423,6 @@ LEDGER_READERS: dict[str, set[str]] = {
         "judged_again",
         # Of agents' webhooks administrators hear.
         "webhook_disabled",
-        "webhook_failed",
+        "webhook_stuck",
     }
 }

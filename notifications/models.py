@@ -25,6 +25,7 @@ from notifications.routing.models import (
     SlackAccount,
     Turn,
 )
+from notifications.webhooks.models import Webhook, WebhookAttempt, WebhookMessage
 
 __all__ = [
     "CHANNELS",
@@ -43,9 +44,16 @@ __all__ = [
     "Rule",
     "SlackAccount",
     "Turn",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookMessage",
 ]
 
-TRANSPORTS = {EMAIL: "notifications.transports.email.Email"}
+TRANSPORTS = {
+    SMS: "notifications.transports.sms.Sms",
+    OTHER: "notifications.transports.other.Other",
+    EMAIL: "notifications.transports.email.Email",
+}
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):

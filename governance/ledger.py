@@ -73,6 +73,13 @@ class Kind(models.TextChoices):
     CHANGE_CONFIRMED = "change_confirmed"
     CHANGE_DECLINED = "change_declined"
     PRESET_CHANGED = "preset_changed"
+    # What agents are told, and where.
+    WEBHOOK_CHANGED = "webhook_changed"
+    WEBHOOK_DISABLED = "webhook_disabled"
+    WEBHOOK_SENT = "webhook_sent"
+    WEBHOOK_FAILED = "webhook_failed"
+    WEBHOOK_STUCK = "webhook_stuck"
+    WEBHOOK_REPLAYED = "webhook_replayed"
     USER_CHANGED = "user_changed"
     LOGGED_IN = "logged_in"
     LOGIN_FAILED = "login_failed"

@@ -1,6 +1,6 @@
 """What is told to everybody concerned, though it is about no request?
 
-Stop buttons and broken glass. Also whoever did it hears of it: a stolen account must
+Stop buttons and broken glass, and agents that cannot be told. Also whoever did it hears of it: a stolen account must
 not go unnoticed.
 """
 
@@ -23,12 +23,15 @@ from notifications.wording import explanation, headline
 from policies.models import FlowStage
 
 # Told everywhere people can be reached. Their ends are told in the console only.
-LOUD = frozenset({Kind.FROZEN, Kind.GLASS_BROKEN})
+WEBHOOKS = frozenset({Kind.WEBHOOK_DISABLED, Kind.WEBHOOK_STUCK})
+LOUD = frozenset({Kind.FROZEN, Kind.GLASS_BROKEN}) | WEBHOOKS
 ANNOUNCED = LOUD | {Kind.THAWED, Kind.GLASS_MENDED}
 
 
 def hearing(event: Event) -> set[User]:
     """Return administrators, whoever any flow could ask, and whoever did it."""
+    if event.kind in WEBHOOKS:
+        return set(User.objects.filter(is_active=True, is_superuser=True))
     concerned = Q(is_superuser=True) | Q(groups__in=_named_by_flows())
     if event.actor_kind == "person":
         concerned |= Q(pk=event.actor_id)
@@ -48,6 +51,9 @@ def _named_by_flows() -> list[int]:
 def matter(event: Event) -> str:
     """Return in one line what it is about."""
     data = event.data
+    if event.kind in WEBHOOKS:
+        assert event.agent
+        return f"{event.agent.name} at {visible_line(data['host'])}"
     pattern, agent = data["pattern"], data.get("only_agent")
     what = "Everything" if pattern == "*" else visible_line(pattern)
     return f"{what}, of {visible_line(agent)} only" if agent else what
@@ -57,13 +63,18 @@ def address(event: Event) -> str:
     """Return the page to look at, which every one of them may open."""
     if event.kind in (Kind.GLASS_BROKEN, Kind.GLASS_MENDED):
         return reverse("admin:approvals_breakglass_changelist")
+    if event.kind in WEBHOOKS:
+        return reverse(
+            "admin:notifications_webhook_change", args=[event.data["webhook"]]
+        )
     return reverse("admin:index")
 
 
 def compose(delivery: Delivery, to: str, host: str) -> Message:
     """Return the message about one event, for one reader."""
     event = delivery.event
-    facts = [("Action", matter(event)), ("Why", visible_line(event.data["reason"]))]
+    about = "Webhook" if event.kind in WEBHOOKS else "Action"
+    facts = [(about, matter(event)), ("Why", visible_line(event.data["reason"]))]
     if until := event.data.get("ends_at"):
         facts.append(("Until", _moment(datetime.fromisoformat(until))))
     return Message(

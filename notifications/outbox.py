@@ -23,6 +23,7 @@ from notifications.routing.addresses import address_of, is_set_up, wanted
 from notifications.routing.rota import off_duty
 from notifications.routing.ways import Case, Route
 from notifications.topics import Topic, topic_of
+from notifications.webhooks import messages as webhooks
 
 READER = "notifications"
 # Where a message that was sent can be changed.
@@ -39,12 +40,13 @@ def publish(pending: int) -> bool:
 
     event = taken.event
     taken.delete()
+    webhooks.tell(event)
     request = request_of(event)
     if event.kind in announcements.ANNOUNCED:
         _announce(event)
         return True
-    if request is None:
-        # Nobody was ever asked about it.
+    if request is None or event.kind == Kind.JUDGED_AGAIN:
+        # Nobody was ever asked about it, or the stages that open are what people hear.
         return True
     if event.kind in (Kind.VIEWED, Kind.VOTED):
         _mark_read(event)

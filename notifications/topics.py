@@ -23,6 +23,7 @@ class Topic(models.TextChoices):
     BYPASSED = "bypassed", "Went ahead without approval"
     STOPPED = "stopped", "Frozen, or glass broken"
     GOING_ON = "going_on", "Thawed, or break-glass over"
+    WEBHOOKS = "webhooks", "An agent cannot be told"
 
 
 OF_KIND = {
@@ -44,6 +45,8 @@ OF_KIND = {
     Kind.GLASS_BROKEN: Topic.STOPPED,
     Kind.THAWED: Topic.GOING_ON,
     Kind.GLASS_MENDED: Topic.GOING_ON,
+    Kind.WEBHOOK_DISABLED: Topic.WEBHOOKS,
+    Kind.WEBHOOK_STUCK: Topic.WEBHOOKS,
 }
 
 # Without a rule that says otherwise, these go everywhere people can be reached. The
@@ -57,6 +60,7 @@ LOUD = frozenset(
         Topic.HELD,
         Topic.UNREACHABLE,
         Topic.STOPPED,
+        Topic.WEBHOOKS,
     }
 )
 

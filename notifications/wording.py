@@ -28,6 +28,8 @@ HEADLINES = {
     Kind.THAWED: "Thawed",
     Kind.GLASS_BROKEN: "Glass broken",
     Kind.GLASS_MENDED: "Break-glass is over",
+    Kind.WEBHOOK_DISABLED: "Webhook switched off",
+    Kind.WEBHOOK_STUCK: "An agent cannot be told",
 }
 
 
@@ -119,6 +121,17 @@ def _glass_mended(data: dict[str, Any]) -> str:
     return "People are asked again."
 
 
+def _webhook_disabled(data: dict[str, Any]) -> str:
+    return f"{line(data['reason'])} The agent is told nothing there any more."
+
+
+def _webhook_stuck(data: dict[str, Any]) -> str:
+    return (
+        "Messages to its webhook are given up; they can be replayed on its page. "
+        f"{line(data['reason'])}"
+    )
+
+
 def _outcome(data: dict[str, Any]) -> str:
     why = data.get("why")
     return f"{line(why[:1].upper() + why[1:])}." if why else ""
@@ -138,6 +151,8 @@ EXPLANATIONS: dict[Kind, Callable[[dict[str, Any]], str]] = {
     Kind.THAWED: _thawed,
     Kind.GLASS_BROKEN: _glass_broken,
     Kind.GLASS_MENDED: _glass_mended,
+    Kind.WEBHOOK_DISABLED: _webhook_disabled,
+    Kind.WEBHOOK_STUCK: _webhook_stuck,
 }
 
 

@@ -53,7 +53,7 @@ def _done(user: User) -> list[bool]:
     there = [
         Agent.objects.all(),
         AgentKey.objects.all(),
-        Policy.objects.all(),
+        Policy.objects.filter(mode=Policy.Mode.ENFORCE),
         FlowStage.objects.filter(Exists(members)),
         Action.objects.all(),
         Vote.objects.all(),
@@ -85,8 +85,8 @@ def _all() -> list[Step]:
         Step(
             "Load policies",
             "They say what goes through by itself, what is blocked, and who is asked. "
-            "Until then everything is blocked. Begin with an example, or with one of "
-            "the cookbook.",
+            "Until one is enforced everything is blocked. Begin with an example, or with "
+            "one of the cookbook.",
             "Write a policy",
             reverse("admin:policies_policy_add"),
             ".venv/bin/python manage.py load_policies examples/refunds.yaml",

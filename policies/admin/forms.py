@@ -20,6 +20,10 @@ from policies.bodies import State, Subject
 from policies.fields import Unfit
 from policies.plan import Plan
 
+ACTIONS_HELP = "Names or patterns, with commas between: refund.create, order.*, *"
+# What a form asks of those who save, and is no part of the rule.
+ASIDE = {"note", "meant"}
+
 
 class PatternsField(forms.CharField):
     """Patterns of action names, with commas between them."""
@@ -124,6 +128,8 @@ class RuleForm(forms.ModelForm[Any]):
     subject: ClassVar[Subject]
     # Where the form calls a field otherwise than a policy file.
     renamed: ClassVar[dict[str, str]] = {}
+    # Whether it is only tried out, and need not be meant.
+    on_trial = False
 
     note = forms.CharField(
         label="Reason for the change",
@@ -135,7 +141,7 @@ class RuleForm(forms.ModelForm[Any]):
 
     def raw(self) -> dict[str, Any]:
         """Return the rule as a policy file would write it."""
-        names = [name for name in self._meta.fields or [] if name != "note"]
+        names = [name for name in self._meta.fields or [] if name not in ASIDE]
         found = {name: getattr(self.instance, name) for name in names}
         found |= {k: v for k, v in self.cleaned_data.items() if k in names}
         return {

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern
@@ -14,23 +14,24 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.decorators import action
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from governance.console import label, person
 from policies import bodies, services
 from policies.admin import conditions, explaining
 from policies.admin.base import RuleAdmin
 from policies.admin.forms import (
+    ACTIONS_HELP,
     ConditionField,
     PatternsField,
     RuleForm,
 )
+from policies.admin.policy_form import OPENS_WIDE, PolicyForm
 from policies.admin.tried import Tried
 from policies.bodies import Subject
 from policies.models import Decision, Lookback, Policy, RiskFactor, RuleSet
-from policies.rules import Period
+from policies.rules import Mode, Period
 
-ACTIONS_HELP = "Names or patterns, with commas between: refund.create, order.*, *"
 DECISIONS = {
     Decision.ALLOW: "success",
     Decision.REQUIRE_APPROVAL: "warning",
@@ -42,22 +43,6 @@ MODES = {
     Policy.Mode.DRAFT: ("draft", ""),
     Policy.Mode.RETIRED: ("retired", ""),
 }
-
-
-class PolicyForm(RuleForm):
-    subject = Subject.POLICY
-
-    actions = PatternsField(help_text=ACTIONS_HELP)
-    when = ConditionField(Subject.POLICY)
-    reason = forms.CharField(
-        required=False,
-        widget=UnfoldAdminTextareaWidget({"rows": 2}),
-        help_text="What people and agents read: why this policy decides so.",
-    )
-
-    class Meta:
-        model = Policy
-        fields = ["name", "actions", "when", "decision", "flow", "reason", "mode"]
 
 
 class LookbackForm(RuleForm):
@@ -177,6 +162,17 @@ class PolicyAdmin(Patterned):
     list_select_related = ["flow"]
     search_fields = ["name", "reason"]
     actions_detail = ["retire"]
+    conditional_fields = {"meant": OPENS_WIDE}
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        *fields, note = super().get_fields(request, obj)
+        asked = ["meant"] if self.has_change_permission(request, obj) else []
+        return [*fields, *asked, note]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A new policy has no say before somebody gives it one."""
+        given: dict[str, Any] = super().get_changeform_initial_data(request)
+        return {"mode": str(Mode.DRAFT)} | given
 
     def get_urls(self) -> list[URLPattern]:
         asked = conditions.addresses(self, risk=True)

@@ -14,7 +14,7 @@ from governance.console import person
 from governance.errors import Refused
 from governance.models import Action
 from policies import backtests, bodies, drafts, recorded, simulation
-from policies.admin.forms import RuleForm, with_rule
+from policies.admin.forms import ASIDE, RuleForm, with_rule
 from policies.admin.trial_forms import BacktestForm, ModesForm, SampleForm, sample_of
 from policies.bodies import Subject
 from policies.drafts import Draft
@@ -57,7 +57,7 @@ class Visit:
         simulated = self._simulated()
         return {
             "rule": self.rule,
-            "rule_fields": [f for f in self.rule or () if f.name != "note"],
+            "rule_fields": [f for f in self.rule or () if f.name not in ASIDE],
             "subject": self.subject,
             "instance": self.rule.instance if self.rule else None,
             "modes": self.modes,
@@ -99,6 +99,7 @@ class Visit:
             return None, ""
         kind = model_admin.get_form(self.request, rule, change=rule is not None)
         form: RuleForm = kind(self.post, instance=rule)
+        form.on_trial = True
         return form, subject
 
     def _draft(self) -> Draft | None:

@@ -76,3 +76,32 @@ def test_rules_can_be_written_on_a_phone(
         keep(page, f"{name}-{scheme}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         assert serious(page) == []
+
+
+def test_letting_everything_through_is_asked_twice(
+    refund: ApprovalRequest, console: Console
+) -> None:
+    page = console(root())
+    page.goto("/admin/policies/policy/add/")
+    meant = page.get_by_label("Let it all through")
+    expect(page.locator("#id_mode")).to_have_value("draft")
+    expect(page.locator("#id_decision")).to_have_value("")
+    page.locator("#id_name").fill("reads")
+    page.locator("#id_actions").fill("order.read")
+    page.locator("#id_decision").select_option("ALLOW")
+    expect(meant).to_be_hidden()
+
+    page.locator("#id_mode").select_option("enforce")
+    expect(meant).to_be_visible()
+    page.locator("#id_when").fill("risk < 10")
+    expect(meant).to_be_hidden()
+    page.locator("#id_when").fill("")
+
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("every order.read go ahead, always")).to_be_visible()
+    assert serious(page) == []
+    keep(page, "policy-wide")
+    meant.check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was added successfully")).to_be_visible()
+    assert Policy.objects.get(name="reads").mode == "enforce"

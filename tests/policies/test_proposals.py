@@ -230,6 +230,7 @@ def test_saving_in_the_console_proposes(author: User) -> None:
         "flow": "",
         "reason": "",
         "mode": "enforce",
+        "meant": "on",
         "note": "At last.",
     }
     answer = browser(author).post("/admin/policies/policy/add/", form)

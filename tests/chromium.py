@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
@@ -18,6 +20,22 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def first_everywhere(*looks: Any) -> list[Any]:
+    """Return what to walk through in: all on SQLite, the first on every database.
+
+    The database behind a page does not change with its size or its colours.
+    """
+    first, *others = looks
+    marks = pytest.mark.looks
+    return [
+        first,
+        *(
+            pytest.param(*(look if isinstance(look, tuple) else [look]), marks=marks)
+            for look in others
+        ),
+    ]
 
 
 @contextmanager

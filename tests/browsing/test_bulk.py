@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 
 import pytest
 from django.contrib.auth.models import Group
@@ -12,7 +13,7 @@ from governance.models import Action, Agent, User
 from tests.approvals.batches import install_rules, tagging, taggings
 from tests.approvals.factories import QUEUE
 from tests.browsing.conftest import Console, serious
-from tests.chromium import keep
+from tests.chromium import SIZES, first_everywhere, keep
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -31,7 +32,7 @@ def is_too_wide(page: Page) -> bool:
 
 @pytest.mark.parametrize(
     ("size", "scheme"),
-    [("desktop", "light"), ("desktop", "dark"), ("phone", "light"), ("phone", "dark")],
+    first_everywhere(*product(SIZES, ("light", "dark"))),
 )
 def test_what_is_safe_goes_together(
     managers: Group, agent: Agent, alice: User, console: Console, size: str, scheme: str

@@ -14,7 +14,7 @@ from governance.models import User
 from tests.approvals.history import make_history
 from tests.browsing.conftest import Console, serious
 from tests.cast import make_user
-from tests.chromium import keep
+from tests.chromium import first_everywhere, keep
 from tests.pages import permit
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -35,7 +35,9 @@ def lead(db: None) -> User:
     return person
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("desktop", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(
+    ("size", "scheme"), first_everywhere(("desktop", "light"), ("phone", "dark"))
+)
 def test_a_lead_finds_the_rows_behind_a_bar(
     lead: User, console: Console, size: str, scheme: str
 ) -> None:

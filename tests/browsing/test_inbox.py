@@ -14,7 +14,7 @@ from approvals.models import ApprovalRequest, Vote
 from governance.models import Agent, User
 from tests.approvals.factories import QUEUE, make_request, page_of
 from tests.browsing.conftest import Console, _session_of, serious
-from tests.chromium import keep
+from tests.chromium import first_everywhere, keep
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -32,7 +32,7 @@ def top(page: Page, request: ApprovalRequest) -> float:
     return found["y"]
 
 
-@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize("size", first_everywhere("desktop", "phone"))
 def test_it_changes_under_the_readers_eyes(
     refund: ApprovalRequest,
     agent: Agent,

@@ -13,7 +13,7 @@ from governance.models import Agent, User
 from tests.approvals.batches import install_rules, tagging
 from tests.approvals.factories import QUEUE, make_request, page_of
 from tests.browsing.conftest import Console, serious
-from tests.chromium import keep
+from tests.chromium import first_everywhere, keep
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -102,7 +102,7 @@ def test_several_are_picked_and_decided_by_keys(
     assert Vote.objects.count() == 2
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", first_everywhere("light", "dark"))
 def test_help_lists_the_keys_and_switches_them_off(
     refund: ApprovalRequest, agent: Agent, alice: User, console: Console, scheme: str
 ) -> None:

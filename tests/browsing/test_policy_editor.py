@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from approvals.models import ApprovalRequest
 from policies.models import Policy
 from tests.browsing.conftest import Console, serious
-from tests.chromium import keep
+from tests.chromium import first_everywhere, keep
 from tests.pages import root
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -59,7 +59,7 @@ def test_a_condition_is_written_by_keyboard(
     expect(opened.value.locator("#verdict")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", first_everywhere("light", "dark"))
 def test_rules_can_be_written_on_a_phone(
     refund: ApprovalRequest, console: Console, scheme: str
 ) -> None:

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from approvals.models import ApprovalRequest
 from governance.models import Event, User
 from tests.browsing.conftest import Console, serious
-from tests.chromium import keep
+from tests.chromium import first_everywhere, keep
 from tests.pages import permit
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -51,7 +51,7 @@ def test_a_part_of_the_log_is_found_and_taken_away(
     assert Event.objects.filter(kind="export_ended").count() == 1
 
 
-@pytest.mark.parametrize("size", ["desktop", "phone"])
+@pytest.mark.parametrize("size", first_everywhere("desktop", "phone"))
 def test_the_story_of_an_action_is_printed(
     refund: ApprovalRequest, auditor: User, console: Console, size: str
 ) -> None:

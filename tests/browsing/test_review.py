@@ -10,7 +10,7 @@ from approvals.models import ApprovalRequest, PresetReason, Vote
 from governance.models import Agent, User
 from tests.approvals.factories import make_request, page_of
 from tests.browsing.conftest import Console, serious
-from tests.chromium import keep
+from tests.chromium import first_everywhere, keep
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 # A page that believes to be hidden asks for nothing, as one whose network is gone.
@@ -58,7 +58,7 @@ def send_back(request: ApprovalRequest, person: User, agent: Agent) -> None:
     )
 
 
-@pytest.mark.parametrize(("size", "scheme"), LOOKS)
+@pytest.mark.parametrize(("size", "scheme"), first_everywhere(*LOOKS))
 def test_what_deceives_stands_out_and_nothing_breaks(
     refund_rules: None,
     agent: Agent,
@@ -88,7 +88,7 @@ def test_what_deceives_stands_out_and_nothing_breaks(
     expect(page.locator("#id_preset")).to_have_value("")
 
 
-@pytest.mark.parametrize(("size", "scheme"), LOOKS[:2])
+@pytest.mark.parametrize(("size", "scheme"), first_everywhere(*LOOKS[:2]))
 def test_a_page_hears_what_happens_and_a_stale_one_is_refused(
     refund: ApprovalRequest,
     agent: Agent,

@@ -10,7 +10,7 @@ from governance.models import User
 from tests.approvals.factories import page_of
 from tests.browsing.conftest import Console, serious
 from tests.browsing.test_bulk import is_too_wide
-from tests.chromium import keep
+from tests.chromium import first_everywhere, keep
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 VERDICTS = ["Approve", "Request changes", "Reject"]
@@ -28,7 +28,7 @@ def heights(page: Page) -> list[float]:
     return found
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", first_everywhere("light", "dark"))
 def test_it_is_decided_with_one_thumb(
     refund: ApprovalRequest, alice: User, console: Console, scheme: str
 ) -> None:

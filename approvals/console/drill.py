@@ -12,9 +12,11 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 
+from approvals.console.dashboard import vigilance
 from approvals.figures import measuring, selecting
 from approvals.figures.present import voted
 from approvals.models import ApprovalRequestQuerySet, Stage, Vote
+from governance.models import User
 from governance.moments import moment
 
 Rows = ApprovalRequestQuerySet
@@ -48,10 +50,16 @@ def _care(text: str) -> str:
     return f"{CARE.get(what, what)}, by {username}"
 
 
+def _sla(text: str) -> str:
+    name, _, team = text.partition(":")
+    return f"{dict(SLA).get(name, name)} by {team}"
+
+
 # How a choice is said that no list of options has.
 SAID: dict[str, Callable[[str], str]] = {
     "settled": _days,
     "voted": _days,
+    "sla": _sla,
     "care": _care,
 }
 
@@ -102,11 +110,22 @@ def stage(rows: Rows, name: str) -> Rows:
     return rows.filter(_some(votes) | _some(stages))
 
 
-def sla(rows: Rows, name: str) -> Rows:
+def sla(rows: Rows, text: str) -> Rows:
+    """Select by what any stage did, or one of this name: ``missed``, ``missed:Finance``."""
+    name, _, team = text.partition(":")
     if name not in dict(SLA):
         return rows
-    stages = selecting.timed(Stage.objects.all())
-    return rows.filter(_some(stages.filter(kept=name == "kept")))
+    stages = selecting.timed(Stage.objects.all()).filter(kept=name == "kept")
+    return rows.filter(_some(stages.filter(name=team) if team else stages))
+
+
+def may_ask(person: User, text: str) -> bool:
+    """Whether they lead the person whose care this is about."""
+    what, _, username = text.partition(":")
+    if what not in CARE:
+        return True
+    led = vigilance.led_by(person).filter(username=username)
+    return vigilance.may_see(person) and led.exists()
 
 
 def care(rows: Rows, text: str) -> Rows:

@@ -13,8 +13,10 @@ from approvals.console import drill, tabs
 from approvals.console.search import search
 from approvals.models import ApprovalRequestQuerySet, RequestGroupPermission
 from governance import risk
+from governance.models import User
 
 SEARCH_PARAM = "q"
+CARE = "care"
 MAX_VALUE = 200
 AGES = {
     "1h": ("Over an hour ago", timedelta(hours=1)),
@@ -26,9 +28,10 @@ AGES = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """On which tab, and when."""
+    """On which tab, before whom, and when."""
 
     view: tabs.View
+    person: User
     at: datetime
 
 
@@ -58,6 +61,11 @@ def _by_risk(rows: Rows, band: str, place: Place) -> Rows:
 
 def _by_age(rows: Rows, age: str, place: Place) -> Rows:
     return rows.filter(opened_at__lte=place.at - AGES[age][1]) if age in AGES else rows
+
+
+def _by_care(rows: Rows, text: str, place: Place) -> Rows:
+    """Select by how somebody decides, for those who may look at that."""
+    return drill.care(rows, text) if drill.may_ask(place.person, text) else rows.none()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ FILTERS = (
     _drill("by", "Decided by", drill.by),
     _drill("stage", "Stage", drill.stage),
     _drill("sla", "SLA", drill.sla),
-    _drill("care", "Decided", drill.care),
+    Filter(CARE, "Decided", _by_care, only_asked=True, say=drill.SAID[CARE]),
 )
 
 
@@ -138,9 +146,13 @@ class Choice:
             parts[SEARCH_PARAM] = self.search
         return urlencode({name: t for name, t in parts.items() if name not in names})
 
-    def rows(self, rows: Rows, at: datetime) -> Rows:
+    def may_be_asked_by(self, person: User) -> bool:
+        text = self.wanted.get(CARE)
+        return not text or drill.may_ask(person, text)
+
+    def rows(self, rows: Rows, person: User, at: datetime) -> Rows:
         """Select what is wanted of the rows of this tab."""
-        place = Place(self.view, at)
+        place = Place(self.view, person, at)
         for each in FILTERS:
             if text := self.wanted.get(each.name):
                 rows = each.narrow(rows, text, place)

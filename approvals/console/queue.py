@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 from django.utils.html import format_html
@@ -35,6 +36,7 @@ from governance.models import User
 __all__ = ["MOST_URGENT", "VIEW_PARAM", "Queue", "Row", "badge", "view_of", "waiting"]
 
 _WAITING = "_countersign_waiting"
+NOT_LED = "How carefully somebody decides is shown to those who lead them."
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,8 @@ class Queue(ChangeList):  # type: ignore[misc]
         # Before anything is read: what changes from here on is noticed.
         self.mark = live.mark(self.at)
         self.choice = choice = Choice.of(request.GET)
+        if not choice.may_be_asked_by(self.person):
+            raise PermissionDenied(NOT_LED)
         self.query, self.view = choice.search, choice.view
         self.picking = choice.view is tabs.MINE
         self.filter_specs: list[Any] = []
@@ -113,7 +117,7 @@ class Queue(ChangeList):  # type: ignore[misc]
             if name in {VIEW_PARAM, *choice.wanted}
         }
         self.root_queryset = choice.view.rows(self.person, self.at)
-        return choice.rows(self.root_queryset, self.at)
+        return choice.rows(self.root_queryset, self.person, self.at)
 
     def get_results(self, request: HttpRequest) -> None:
         """Read one page, and count everything that is counted at once."""

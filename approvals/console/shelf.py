@@ -47,7 +47,9 @@ class Shelf:
     def lists(self) -> Lists:
         """Return what is to be counted: what waits, never everything there ever was."""
         kept: Lists = {
-            _key(view): choice.rows(choice.view.rows(self.person, self.at), self.at)
+            _key(view): choice.rows(
+                choice.view.rows(self.person, self.at), self.person, self.at
+            )
             for view, choice in self.saved
             if choice.view.is_open
         }

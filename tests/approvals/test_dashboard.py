@@ -10,17 +10,21 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group
 from django.db import connection
+from django.http import QueryDict
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from approvals import services
 from approvals.console.dashboard import vigilance
 from approvals.console.dashboard.said import share, took
+from approvals.console.filters import Choice
 from approvals.figures import keeping
 from approvals.models import ApprovalRequest, KeptDay, Vote
 from governance import clock
 from governance.models import Action, Agent, User
-from tests.approvals.factories import make_request
+from policies import services as rules
+from policies.bodies import Subject
+from tests.approvals.factories import QUEUE, make_request
 from tests.approvals.history import make_history
 from tests.cast import make_user
 from tests.pages import browser, permit, root
@@ -143,6 +147,40 @@ def test_a_decision_in_time_keeps_the_sla(
     assert (team.name, team.kept, team.late) == ("Manager", "50%", 1)
 
 
+WAIT = {"timeout": "4h"}
+TWO_STAGES = {
+    "name": "managers",
+    "stages": [
+        {"name": "First: a", "groups": ["customer-service-managers"], "sla": "15m"}
+        | WAIT,
+        {"name": "Second", "groups": ["finance"], "sla": "15m"} | WAIT,
+    ],
+}
+
+
+def test_a_missed_sla_leads_to_what_this_stage_was_late_for(
+    refund: ApprovalRequest, agent: Agent, alice: User, carol: User
+) -> None:
+    rules.save(Subject.FLOW, TWO_STAGES)
+    slow_first, slow_last = (make_request(agent, customer_id=c) for c in "AB")
+    services.decide(slow_last, alice, Vote.Verdict.APPROVE, digest=slow_last.digest)
+    with clock.shifted(timedelta(hours=1)):
+        for person in (alice, carol):
+            services.decide(
+                slow_first, person, Vote.Verdict.APPROVE, digest=slow_first.digest
+            )
+        services.decide(slow_last, carol, Vote.Verdict.APPROVE, digest=slow_last.digest)
+        reader = auditor()
+        teams = context(reader, period="7")["board"].teams
+        late = [(team.name, team.late) for team in teams]
+
+        assert late == [("First: a", 1), ("Second", 1)]
+        for team in teams:
+            assert behind(reader, team.late_link) == 1
+        page = browser(reader).get(teams[0].late_link).content.decode()
+    assert "SLA: <b>Missed by First: a</b>" in page
+
+
 def test_names_are_shown_as_text(refund: ApprovalRequest, alice: User) -> None:
     make_history(Random(3), 40, clock.now(), days=1)
     hostile = '"><script>alert(1)</script>\u202eevil'
@@ -245,3 +283,52 @@ def test_hours_are_forgotten_when_their_day_is_over(refund: ApprovalRequest) -> 
         starts_at=later.replace(hour=0, minute=0, second=0, microsecond=0),
         ends_at=later.replace(hour=1, minute=0, second=0, microsecond=0),
     ).exists()
+
+
+# What is behind the figures of care
+
+
+def lead_of(*groups: Group) -> User:
+    lead = make_user("lead", *groups)
+    permit(lead, "approvals.view_all_approvalrequest", "approvals.view_vigilance")
+    return lead
+
+
+@pytest.mark.parametrize("what", ["quick", "unopened", "differed"])
+def test_how_somebody_decides_is_listed_for_those_who_lead_them(
+    refund: ApprovalRequest, managers: Group, alice: User, carol: User, what: str
+) -> None:
+    services.decide(refund, alice, Vote.Verdict.APPROVE, digest=refund.digest)
+    lead = lead_of(managers)
+    about = {"show": "all", "care": f"{what}:alice"}
+    others = {"show": "all", "care": f"{what}:carol"}
+
+    for person, query, status in [
+        (lead, about, 200),
+        (root(), about, 200),
+        (lead, others, 403),
+        (auditor(), about, 403),
+        (alice, about, 403),
+    ]:
+        assert browser(person).get(QUEUE, query).status_code == status, person
+        live = browser(person).get(f"{QUEUE}live/", query, headers={"HX-Request": "1"})
+        assert live.status_code == status, person
+
+
+def test_a_kept_view_tells_no_more(
+    refund: ApprovalRequest, managers: Group, alice: User
+) -> None:
+    services.decide(refund, alice, Vote.Verdict.APPROVE, digest=refund.digest)
+    choice = Choice.of(QueryDict("show=all&care=unopened%3Aalice"))
+    everything = ApprovalRequest.objects.all()
+
+    assert set(choice.rows(everything, lead_of(managers), clock.now())) == {refund}
+    assert not choice.rows(everything, alice, clock.now())
+
+
+def test_a_role_is_no_team(managers: Group, alice: User) -> None:
+    role = Group.objects.get_or_create(name="Role: team lead")[0]
+    other, lead = make_user("other", role), lead_of(role, managers)
+
+    assert set(vigilance.led_by(lead)) == {lead, alice}
+    assert set(vigilance.led_by(other)) == set()

@@ -10,12 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from approvals.console.dashboard.links import Links
 from approvals.console.dashboard.said import NOTHING, share, took
 from approvals.figures import histogram
 from approvals.figures.counts import Counts
 from approvals.figures.periods import Slot
 from approvals.models import VIGILANCE
+from governance import roles
 from governance.models import User
 
 # With fewer decisions a share says nothing about a person.
@@ -66,11 +69,15 @@ def may_see(user: User) -> bool:
     return user.has_perm(f"approvals.{VIGILANCE}")
 
 
-def led_by(user: User) -> Iterable[User]:
-    """Return whose care somebody may look at: people who share a group with them."""
+def led_by(user: User) -> QuerySet[User]:
+    """Return whose care somebody may look at: people who share a group with them.
+
+    A role is no team: whoever has the same one may work for somebody else.
+    """
     if user.is_superuser:
         return User.objects.all()
-    return User.objects.filter(groups__in=user.groups.all()).distinct()
+    teams = user.groups.exclude(name__in=roles.sentences())
+    return User.objects.filter(groups__in=teams).distinct()
 
 
 def team(people: Iterable[User], counts: Counts, slot: Slot, links: Links) -> Team:

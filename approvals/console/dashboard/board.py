@@ -231,7 +231,7 @@ class Board:
             slowest=took(slowest),
             kept=_kept(kept),
             late=kept[False],
-            late_link=link(self.whole, stage=name, sla="missed"),
+            late_link=link(self.whole, sla=f"missed:{name}"),
             median_width=_percent(median or 0, longest),
             slowest_width=_percent(slowest or 0, longest),
         )

@@ -63,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
+    # What takes long begins early, or one process would be at it alone in the end.
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if not config.getoption("--only-database"):
         return
     wanted = [item for item in items if _needs_database(item)]

@@ -107,6 +107,7 @@ def someone(role: str, managers: Group) -> User:
     return user
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_opens_what_the_table_says(
     everything: None, managers: Group, role: str

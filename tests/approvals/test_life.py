@@ -429,6 +429,7 @@ def _silence(minutes: int, do: str, to: str) -> dict[str, Any]:
     return step
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_every_life_goes_as_told(world: None, shard: int) -> None:
     lives = type(f"Lives{shard}", (Lives,), {})

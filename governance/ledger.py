@@ -167,6 +167,7 @@ def _subject(action: Action | None) -> dict[str, Any] | None:
         "revision": action.revision,
         "digest": action.digest,
         "status": action.status,
+        "summary": action.summary,
     }
 
 

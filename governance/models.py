@@ -456,6 +456,19 @@ class Event(models.Model):
         data: dict[str, Any] = json.loads(self.body)["data"]
         return data
 
+    @property
+    def subject(self) -> str:
+        """What it is about, in the words of then: the action may say something else by
+        now."""
+        if self.action is None:
+            return self.stream.replace(":", " ", 1)
+        then = json.loads(self.body)["action"]
+        if "summary" in then:
+            return then["summary"] or self.action.name
+        if then["revision"] == self.action.revision:
+            return str(self.action)
+        return f"{self.action.name}, revision {then['revision']}"
+
 
 class Download(models.Model):
     """How far somebody's download of the audit log has come, for the page to show."""

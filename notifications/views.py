@@ -76,7 +76,7 @@ def _notice(delivery: Delivery) -> Notice:
     return Notice(
         delivery,
         headline(event),
-        visible_line(str(event.action)),
+        visible_line(event.subject),
         explanation(event),
         reverse("admin:approvals_approvalrequest_change", args=[request]),
     )

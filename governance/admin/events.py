@@ -101,11 +101,11 @@ class EventAdmin(Told, LongList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     @admin.display(description="about")
     def about(self, event: Event) -> str | SafeString:
         if event.action is None:
-            return event.stream.replace(":", " ", 1)
+            return event.subject
         return format_html(
             '<a class="text-primary-600 dark:text-primary-500" href="{}">{}</a>',
             reverse("admin:governance_action_change", args=[event.action_id]),
-            visible_line(str(event.action)),
+            visible_line(event.subject),
         )
 
     @admin.display(description="details")

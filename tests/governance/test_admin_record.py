@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest, Vote
-from approvals.services import decide
+from approvals.services import decide, revise
 from approvals.services.review import find
 from governance import clock, console, ledger
 from governance.ledger import SYSTEM, Kind
@@ -67,6 +68,34 @@ def test_an_action_shows_all_of_itself_and_its_story(
     assert f"{EVENTS}?q={action.pk}" in page
     for words in ("Submitted", "Stage opened", "Voted", "Approved"):
         assert words in page
+
+
+def test_a_later_revision_leaves_the_lines_of_the_record_as_they_were(
+    boss: Client, agent: Agent, refund: ApprovalRequest, alice: User
+) -> None:
+    decide(refund, alice, Vote.Verdict.REQUEST_CHANGES, digest=refund.digest)
+    revise(refund.action_id, agent, {"params": {**refund.params, "customer_id": "C-8"}})
+    before, after = "Refund 75 USD to customer C-7", "Refund 75 USD to customer C-8"
+    of_each = Event.objects.about(refund.action).values_list("kind", flat=True)
+
+    page = text(boss, f"{EVENTS}?q={refund.action_id}")
+    firsts = list(of_each).index(Kind.REVISED)
+    assert page.count(before) == firsts > 0
+    assert page.count(after) == len(of_each) - firsts
+    submitted = Event.objects.get(kind=Kind.SUBMITTED)
+    assert before in text(boss, f"{EVENTS}{submitted.pk}/change/")
+
+
+def test_an_event_that_kept_no_line_says_its_revision(
+    boss: Client, action: Action
+) -> None:
+    former = json.loads(Event.objects.get(kind=Kind.SUBMITTED).body)
+    del former["action"]["summary"]
+    event = Event(action=action, body=json.dumps(former))
+
+    assert event.subject == action.summary
+    action.revision = 2
+    assert event.subject == "refund.create, revision 1"
 
 
 def test_an_event_shows_all_of_its_body(boss: Client, action: Action) -> None:

@@ -8,8 +8,9 @@ import pytest
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from approvals.models import ApprovalRequest
-from governance.models import User
+from approvals import services
+from approvals.models import ApprovalRequest, Vote
+from governance.models import Agent, User
 from notifications import badges
 from notifications.jobs import publish_events
 from notifications.models import Delivery
@@ -54,6 +55,21 @@ def test_it_lists_what_happened_with_a_link(api: AgentClient, alice: User) -> No
     assert "Refund 75 USD to customer C-0" in html
     link = reverse("admin:approvals_approvalrequest_change", args=[request.pk])
     assert link in html
+
+
+def test_a_later_revision_changes_no_earlier_notice(
+    api: AgentClient, agent: Agent, alice: User
+) -> None:
+    publish(api)
+    first = ApprovalRequest.objects.get()
+    services.decide(first, alice, Vote.Verdict.REQUEST_CHANGES, digest=first.digest)
+    changed = {"params": {**first.params, "customer_id": "C-9"}}
+    services.revise(first.action_id, agent, changed)
+    publish_events()
+
+    html = page(alice)
+    assert html.count("Refund 75 USD to customer C-0") == 1
+    assert html.count("Refund 75 USD to customer C-9") == 1
 
 
 def test_it_shows_only_ones_own(api: AgentClient, alice: User, carol: User) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 
 from standardwebhooks import Webhook as Signer
 
@@ -30,13 +30,19 @@ def headers(webhook: Webhook, message: WebhookMessage, at: datetime) -> dict[str
 
     Two signatures while two secrets are valid. Raises ``sealing.Unreadable``.
     """
-    signers = [Signer(unseal(each, PURPOSE)) for each in _valid(webhook, at)]
-    signed = [signer.sign(message.key, at, message.body) for signer in signers]
+    plain = [unseal(each, PURPOSE) for each in _valid(webhook, at)]
+    signatures = [signed(each, message.key, at, message.body) for each in plain]
     return {
         "webhook-id": message.key,
         "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": " ".join(signed),
+        "webhook-signature": " ".join(signatures),
     }
+
+
+def signed(secret: str, key: str, at: datetime, body: str) -> str:
+    """Return one signature: ``v1,…``."""
+    signature: str = Signer(secret).sign(key, at.astimezone(UTC), body)
+    return signature
 
 
 def _valid(webhook: Webhook, at: datetime) -> list[str]:

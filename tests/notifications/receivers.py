@@ -40,10 +40,11 @@ def raw(data: bytes) -> Manner:
     return lambda line, received: line.sendall(data)
 
 
-def dripping(data: bytes, every: float = 0.1) -> Manner:
+def dripping(data: bytes, every: float = 0.1, head: bytes = b"") -> Manner:
     """Send a byte at a time, and then the last one for ever."""
 
     def drip(line: socket.socket, received: Received) -> None:
+        line.sendall(head)
         for at in range(10_000):
             line.sendall(data[min(at, len(data) - 1) :][:1])
             time.sleep(every)

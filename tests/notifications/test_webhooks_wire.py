@@ -127,10 +127,8 @@ def test_so_has_one_that_drips_its_head(receiver: Receiver, hasty: None) -> None
 def test_for_the_words_of_an_answer_nobody_waits_long(
     receiver: Receiver, hasty: None
 ) -> None:
-    receiver.manner = dripping(b"yes")
     head = OK + b"Content-Length: 1000\r\n\r\n"
-    drip = receiver.manner
-    receiver.manner = lambda line, it: (line.sendall(head), drip(line, it))[1]
+    receiver.manner = dripping(b"yes", head=head)
 
     answer = post(receiver)
     assert answer.status == 200

@@ -9,6 +9,7 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
+from approvals.figures.selecting import EVERYTHING, Scope
 from approvals.models import (
     VIEW,
     VIEW_ALL,
@@ -58,6 +59,13 @@ def is_asked(user: User) -> bool:
 
 def sees_everything(user: User) -> bool:
     return user.has_perm(f"approvals.{VIEW_ALL}")
+
+
+def scope_of(user: User) -> Scope:
+    """Return whose figures this person sees: all, or those of their own groups."""
+    if sees_everything(user):
+        return EVERYTHING
+    return Scope(frozenset(user.groups.values_list("pk", flat=True)))
 
 
 def _is_concerned(user: User) -> bool:

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
-from approvals.console import drill, tabs
+from approvals.console import access, drill, tabs
+from approvals.console.dashboard.links import ASKED, OWN
 from approvals.console.search import search
 from approvals.models import ApprovalRequestQuerySet, RequestGroupPermission
 from governance import risk
@@ -68,6 +69,11 @@ def _by_care(rows: Rows, text: str, place: Place) -> Rows:
     return drill.care(rows, text) if drill.may_ask(place.person, text) else rows.none()
 
 
+def _by_asked(rows: Rows, whose: str, place: Place) -> Rows:
+    """Select what the figures of this person speak of."""
+    return rows.filter(access.scope_of(place.person).of()) if whose == OWN else rows
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
     """One thing to choose: its name in the address, and what it is called."""
@@ -102,6 +108,7 @@ FILTERS = (
     Filter("group", "Waits for", _by_group),
     Filter("risk", "Risk", _by_risk, _RISKS),
     Filter("age", "Asked", _by_age, _AGES),
+    Filter(ASKED, "Asked", _by_asked, ((OWN, "My groups"),), only_asked=True),
     _drill("state", "State", drill.waiting),
     _drill("settled", "Settled", drill.settled),
     _drill("voted", "Decided on", drill.voted_on),

@@ -124,6 +124,31 @@ def test_tiles_lead_to_their_requests(
         assert behind(alice, link.replace("&amp;", "&")) == int(number)
 
 
+def test_tiles_leave_out_what_is_seen_for_another_reason(
+    refund: ApprovalRequest, agent: Agent, alice: User, carol: User
+) -> None:
+    """Carol stands in for alice, and has voted as a manager before."""
+    voted = make_request(agent, customer_id="C-8")
+    carol.groups.add(*alice.groups.all())
+    services.decide(voted, carol, Vote.Verdict.REJECT, digest=voted.digest)
+    carol.groups.remove(*alice.groups.all())
+    own = make_request(agent, 500, customer_id="C-9")
+    services.decide(own, carol, Vote.Verdict.REJECT, digest=own.digest)
+    make_request(agent, 500, customer_id="C-10")
+    services.delegate(alice, carol, ends_at=clock.now() + timedelta(days=1))
+    assert behind(carol, f"{QUEUE}?show=all&state=open") == 2
+
+    with clock.shifted(timedelta(hours=1)):
+        found = context(carol, period="7")
+        html = browser(carol).get(PAGE).content.decode()
+        tiles = re.findall(r'class="db-tile[^>]*href="([^"]+)".*?<strong>(\d+)', html)
+        numbers = [(int(number), link.replace("&amp;", "&")) for link, number in tiles]
+        numbers += [(way.value, way.link) for way in found["board"].ways]
+        assert [number for number, _ in numbers] == [1, 1, 1, 1, 0, 0]
+        for number, link in numbers:
+            assert behind(carol, link) == number, link
+
+
 def test_what_is_late_stays_late_once_it_is_on_record(
     refund: ApprovalRequest, alice: User
 ) -> None:

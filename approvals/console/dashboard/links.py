@@ -14,20 +14,31 @@ from governance.models import User
 
 QUEUE = "admin:approvals_approvalrequest_changelist"
 ACTIONS = "admin:governance_action_changelist"
+# Of what is visible, what one's own groups were asked.
+ASKED, OWN = "asked", "mine"
 _INSTANT = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """The lists that one person may open."""
+    """The lists that one person may open.
+
+    ``narrow`` leaves out what they see for another reason than that their groups were
+    asked, as the figures do: what they voted on before, and for whom they stand in.
+    """
 
     user: User
+    narrow: bool = False
 
     def requests(self, **wanted: str) -> str:
-        return f"{reverse(QUEUE)}?{urlencode({'show': 'all', **wanted})}"
+        return self._queue(show="all", **wanted)
 
     def overdue(self) -> str:
-        return f"{reverse(QUEUE)}?show=overdue"
+        return self._queue(show="overdue")
+
+    def _queue(self, **wanted: str) -> str:
+        asked = {ASKED: OWN} if self.narrow else {}
+        return f"{reverse(QUEUE)}?{urlencode({**wanted, **asked})}"
 
     def settled(self, slot: Slot, **wanted: str) -> str:
         return self.requests(settled=span(slot), **wanted)

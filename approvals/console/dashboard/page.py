@@ -24,19 +24,12 @@ from approvals.figures import keeping
 from approvals.figures.counts import by, total
 from approvals.figures.periods import PERIODS, Period, period_of, today
 from approvals.figures.present import present
-from approvals.figures.selecting import EVERYTHING, Scope
+from approvals.figures.selecting import EVERYTHING
 from governance import clock
 from governance.models import Agent, User
 
 PERIOD_PARAM = "period"
 LOOKBACKS = "policies.view_lookback"
-
-
-def scope_of(user: User) -> Scope:
-    """Return whose figures this person sees: all, or those of their own groups."""
-    if access.sees_everything(user):
-        return EVERYTHING
-    return Scope(frozenset(user.groups.values_list("pk", flat=True)))
 
 
 def dashboard(request: HttpRequest) -> TemplateResponse:
@@ -45,8 +38,8 @@ def dashboard(request: HttpRequest) -> TemplateResponse:
         raise PermissionDenied
     user, at = access.person(request), clock.now()
     period = period_of(request.GET.get(PERIOD_PARAM))
-    scope, slots = scope_of(user), period.slots(at)
-    links = Links(user)
+    scope, slots = access.scope_of(user), period.slots(at)
+    links = Links(user, narrow=scope != EVERYTHING)
     board = Board(scope, slots, keeping.counts_of(scope, slots, at), links)
     context = {
         **admin.site.each_context(request),
@@ -92,7 +85,7 @@ def _vigilance(user: User, board: Board, at: datetime) -> vigilance.Team | None:
     if board.scope != EVERYTHING:
         counts = total(keeping.counts_of(EVERYTHING, board.slots, at))
     people = vigilance.led_by(user)
-    return vigilance.team(people, counts, board.whole, board.links)
+    return vigilance.team(people, counts, board.whole, Links(user))
 
 
 def budgets(request: HttpRequest) -> TemplateResponse:

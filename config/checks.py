@@ -242,7 +242,26 @@ def bypasses() -> Iterator[CheckMessage]:
         )
 
 
-OF_SETTINGS: list[Check] = [debug, secret_key, hosts, public_url, mail, worker_setting]
+def slack() -> Iterator[CheckMessage]:
+    """What Slack sends can be checked"""
+    if settings.SLACK_BOT_TOKEN and not settings.SLACK_SIGNING_SECRET.strip():
+        yield Error(
+            "SLACK_BOT_TOKEN is set without SLACK_SIGNING_SECRET: what people press in "
+            "Slack cannot be told from forgeries, and is refused.",
+            hint="Copy the Signing Secret from the app's Basic Information.",
+            id="countersign.E018",
+        )
+
+
+OF_SETTINGS: list[Check] = [
+    debug,
+    secret_key,
+    hosts,
+    public_url,
+    mail,
+    worker_setting,
+    slack,
+]
 OF_DATABASE: list[Check] = [
     sqlite,
     migrations,
@@ -256,6 +275,12 @@ OF_DATABASE: list[Check] = [
     bypasses,
 ]
 OF_BROKER: list[Check] = [broker]
+
+
+@register(Tags.security)
+def check_at_start(**extra: Any) -> list[CheckMessage]:
+    """Without this nothing starts."""
+    return list(slack())
 
 
 @register(Tags.security, deploy=True)

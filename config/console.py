@@ -21,9 +21,12 @@ from governance.console import person
 from governance.ledger import Kind
 from governance.models import Event, User
 from notifications import badges
+from notifications.models import SLACK
+from notifications.routing.addresses import is_set_up
 
 QUEUE = "approvals_approvalrequest"
 DELEGATIONS = "approvals_delegation"
+SLACK_ACCOUNTS = "notifications_slackaccount"
 # Title, icon, the model whose list it is. A person sees what they may view.
 PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
     (
@@ -94,8 +97,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         "link": reverse("admin:notifications_delivery_mine"),
         "badge": badges.unread(request),
     }
+    items = [home, queue, dashboard, notices, stand_ins]
+    if is_set_up(SLACK):
+        items.append(_item("Slack", "forum", SLACK_ACCOUNTS, True))
     return [
-        {"items": [home, queue, dashboard, notices, stand_ins]},
+        {"items": items},
         *(
             {
                 "title": title,

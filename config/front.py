@@ -31,6 +31,7 @@ from config import api
 from governance import clock, strict_json
 from governance.errors import Refused
 from governance.models import Action, Status
+from notifications.slack.views import LONGEST_BODY
 
 # An ASGI server's words: plain dicts.
 Message = dict[str, Any]
@@ -43,6 +44,8 @@ ACTION = re.compile(r"\A/api/v1/actions/([0-9a-f-]{36})\Z")
 WAIT = re.compile(rb"\Await=(\d{1,100})\Z")
 MAX_BODY_SECONDS = 20
 MAX_CONSOLE_BYTES = 1024 * 1024
+# What is smaller for some: an agent's action, and what Slack says somebody pressed.
+MAX_BYTES = {API: strict_json.MAX_BODY_BYTES, "/slack/": LONGEST_BODY}
 # Beyond this many a call is answered at once, as if it had not asked to wait.
 MAX_WAITERS = 20_000
 
@@ -211,8 +214,8 @@ async def read(scope: Message, receive: Receive) -> bytes:
 
 
 async def read_all(scope: Message, receive: Receive) -> bytes:
-    for_agents = scope["path"].startswith(API)
-    limit = strict_json.MAX_BODY_BYTES if for_agents else MAX_CONSOLE_BYTES
+    own = (most for start, most in MAX_BYTES.items() if scope["path"].startswith(start))
+    limit = next(own, MAX_CONSOLE_BYTES)
     length = header_of(scope, b"content-length")
     body = bytearray()
     announced = int(length) if length.isdigit() else 0

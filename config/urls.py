@@ -7,6 +7,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config import health, metrics, schemas
+from notifications.slack.views import interact
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -14,6 +15,7 @@ urlpatterns = [
     path("admin/dashboard/", include("approvals.console.dashboard.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("approvals.api.urls")),
+    path("slack/interact", interact, name="slack-interact"),
     path("schemas/policy-file.json", schemas.policy_file, name="policy-file-schema"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -81,6 +81,8 @@ class Kind(models.TextChoices):
     WEBHOOK_STUCK = "webhook_stuck"
     WEBHOOK_REPLAYED = "webhook_replayed"
     USER_CHANGED = "user_changed"
+    SLACK_LINKED = "slack_linked"
+    SLACK_UNLINKED = "slack_unlinked"
     LOGGED_IN = "logged_in"
     LOGIN_FAILED = "login_failed"
     LOGGED_OUT = "logged_out"

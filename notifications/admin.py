@@ -13,7 +13,10 @@ from unfold.decorators import display
 from governance.text_safety import visible_line
 from notifications import announcements, views
 from notifications.models import CHANNELS, IN_APP, Delivery
+from notifications.slack.pages import SlackAccountAdmin
 from notifications.wording import headline
+
+__all__ = ["DeliveryAdmin", "SlackAccountAdmin"]
 
 
 @admin.register(Delivery)

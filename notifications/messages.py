@@ -12,18 +12,19 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from approvals.models import ApprovalRequest, Stage
+from approvals.models import ApprovalRequest, Stage, Vote
 from governance.ledger import Kind
 from governance.models import Action, Event
 from governance.text_safety import visible, visible_line
-from notifications import audience
-from notifications.models import Delivery
+from notifications import answering, audience
+from notifications.models import SLACK, Delivery
 from notifications.transports.base import Message
 from notifications.wording import either, explanation, headline
 
 # What is longer is not cut but left out, with a word about it: half of the parameters
 # would be taken for all of them.
 LONGEST_BLOCK = 20_000
+TOO_LONG = "Too long for a message"
 INVITATION = "Read it and decide here (login required):"
 AFTERWARDS = "Read what became of it here (login required):"
 
@@ -41,14 +42,15 @@ def compose(delivery: Delivery, address: str, request: ApprovalRequest) -> Messa
         summary=subject_matter(request),
         body=explanation(event),
         url=link(request),
-        facts=tuple(_facts(request, action)),
+        facts=(*(_said(request) if settled else ()), *_facts(request, action)),
         why=tuple(visible_line(reason["reason"]) for reason in action.reasons),
         parameters=_block(request.params),
-        words=_fits(visible(request.reason.strip())),
+        words=_words(request),
         context=_block(request.context) if request.context else "",
         invitation=AFTERWARDS if settled else INVITATION,
-        request=str(request.pk),
+        request=str(request.pk) if event.kind in audience.ASKING else "",
         digest=request.digest,
+        obstacle=_obstacle(delivery, request),
         settled=settled,
     )
 
@@ -62,6 +64,16 @@ def link(request: ApprovalRequest) -> str:
     """Return the address of the review page. Opening it takes a login."""
     page = reverse("admin:approvals_approvalrequest_change", args=[request.pk])
     return f"{settings.PUBLIC_URL}{page}"
+
+
+def _obstacle(delivery: Delivery, request: ApprovalRequest) -> str:
+    """Return why it cannot be decided from the message, where that can be done."""
+    if delivery.channel != SLACK or delivery.event.kind not in audience.ASKING:
+        return ""
+    texts = (_block(request.params), _block(request.context), _words(request))
+    if any(text.startswith(TOO_LONG) for text in texts):
+        return "It is too long to be shown here whole."
+    return answering.obstacle(request)
 
 
 def _title(event: Event, request: ApprovalRequest) -> str:
@@ -95,6 +107,21 @@ def _facts(request: ApprovalRequest, action: Action) -> Iterator[tuple[str, str]
     yield "Asked", _moment(request.opened_at)
 
 
+SAYS = {
+    Vote.Verdict.APPROVE: "Approved",
+    Vote.Verdict.REJECT: "Rejected",
+    Vote.Verdict.REQUEST_CHANGES: "Asked for changes",
+}
+
+
+def _said(request: ApprovalRequest) -> Iterator[tuple[str, str]]:
+    """Yield who said what, in order."""
+    for vote in request.votes.select_related("person", "seat").order_by("pk"):
+        verdict = SAYS[Vote.Verdict(vote.verdict)]
+        comment = visible_line(vote.comment)
+        yield visible_line(vote.by), f"{verdict}: {comment}" if comment else verdict
+
+
 def _silence(action: Action, stages: list[Stage]) -> str:
     """Say what happens when nobody decides by the deadline."""
     due = [stage for stage in stages if stage.deadline_at == action.deadline_at]
@@ -118,10 +145,14 @@ def _block(value: Any) -> str:
     return _fits(visible(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
+def _words(request: ApprovalRequest) -> str:
+    return _fits(visible(request.reason.strip()))
+
+
 def _fits(text: str) -> str:
     if len(text) <= LONGEST_BLOCK:
         return text
-    return f"Too long for a message ({len(text):,} characters): read it in the console."
+    return f"{TOO_LONG} ({len(text):,} characters): read it in the console."
 
 
 def _moment(at: datetime) -> str:

@@ -25,6 +25,7 @@ from notifications.routing.models import (
     SlackAccount,
     Turn,
 )
+from notifications.slack.models import Spent
 from notifications.webhooks.models import Webhook, WebhookAttempt, WebhookMessage
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Rota",
     "Rule",
     "SlackAccount",
+    "Spent",
     "Turn",
     "Webhook",
     "WebhookAttempt",
@@ -50,6 +52,7 @@ __all__ = [
 ]
 
 TRANSPORTS = {
+    SLACK: "notifications.transports.slack.Slack",
     SMS: "notifications.transports.sms.Sms",
     OTHER: "notifications.transports.other.Other",
     EMAIL: "notifications.transports.email.Email",

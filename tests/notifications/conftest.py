@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from django.core.cache import cache
 from pytest_django import Settings
 
-from tests.notifications import mailserver, receivers
+from tests.notifications import mailserver, receivers, slackserver
 from tests.notifications.mailserver import MailServer
 from tests.notifications.receivers import Receiver
+from tests.notifications.slackserver import SlackServer
 
 
 @pytest.fixture
@@ -27,3 +29,15 @@ def receiver(settings: Settings) -> Iterator[Receiver]:
         settings.WEBHOOK_PORTS = [443, found.port]
         settings.WEBHOOK_PLAIN_HTTP = True
         yield found
+
+
+@pytest.fixture
+def slack(settings: Settings) -> Iterator[SlackServer]:
+    """A server that speaks Slack's Web API, and Slack set up to be there."""
+    with slackserver.running() as server:
+        settings.SLACK_BOT_TOKEN = server.token
+        settings.SLACK_SIGNING_SECRET = server.secret
+        settings.SLACK_API_URL = f"{server.url}/api/"
+        cache.clear()
+        yield server
+        cache.clear()

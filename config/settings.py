@@ -388,6 +388,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         lambda request: static("countersign/alarms.css"),
         lambda request: static("countersign/console.css"),
+        lambda request: static("countersign/plain.css"),
     ],
     "SCRIPTS": [lambda request: static("countersign/labels.js")],
     "GLOBAL_CALLBACK": "approvals.console.alarms.context",

@@ -23,7 +23,12 @@ from tests import chromium
 
 class Console(Protocol):
     def __call__(
-        self, person: User, *, size: str = "desktop", scheme: str = "light"
+        self,
+        person: User | None,
+        *,
+        size: str = "desktop",
+        scheme: str = "light",
+        scripts: bool = True,
     ) -> Page: ...
 
 
@@ -38,7 +43,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def console(browser: Browser, live_server: LiveServer) -> Iterator[Console]:
-    """Open pages as somebody. Errors in scripts or of files fail the test.
+    """Open pages as somebody, or nobody. Errors in scripts or of files fail the test.
 
     What the console refuses (409) is a page, though Chromium calls it an error.
     """
@@ -46,16 +51,22 @@ def console(browser: Browser, live_server: LiveServer) -> Iterator[Console]:
     with ExitStack() as stack:
 
         def opened(
-            person: User, *, size: str = "desktop", scheme: str = "light"
+            person: User | None,
+            *,
+            size: str = "desktop",
+            scheme: str = "light",
+            scripts: bool = True,
         ) -> Page:
             width, height = chromium.SIZES[size]
             context = browser.new_context(
                 base_url=live_server.url,
                 viewport={"width": width, "height": height},
                 color_scheme="dark" if scheme == "dark" else "light",
+                java_script_enabled=scripts,
             )
             stack.callback(context.close)
-            context.add_cookies([_session_of(person, live_server.url)])
+            if person:
+                context.add_cookies([_session_of(person, live_server.url)])
             page = context.new_page()
             page.set_default_timeout(15_000)
             seen = chromium.watch(page, live_server.url)

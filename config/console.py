@@ -33,6 +33,7 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
         "Agents",
         [
             ("Agents", "smart_toy", "governance_agent"),
+            ("Webhooks", "webhook", "notifications_webhook"),
             ("Actions", "bolt", "governance_action"),
             ("Audit log", "history", "governance_event"),
             ("Deliveries", "outgoing_mail", "notifications_delivery"),
@@ -61,6 +62,14 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
         [
             ("People", "person", "governance_user"),
             ("Groups", "group", "auth_group"),
+        ],
+    ),
+    (
+        "Messages",
+        [
+            ("Channels", "forum", "notifications_place"),
+            ("Routing rules", "alt_route", "notifications_rule"),
+            ("Rotas", "event_repeat", "notifications_rota"),
         ],
     ),
     (

@@ -63,6 +63,50 @@ NOTHING: dict[str, Nothing] = {
         "People",
         "admin:governance_user_changelist",
     ),
+    "notifications.place": Nothing(
+        "No channels yet",
+        "A channel is where a group looks: in Slack, on a mailing list, in another "
+        "service. It hears what the group is asked, and how that ends.",
+        "notifications.add_place",
+        "People are told by themselves all the same.",
+        "Add a channel",
+        "admin:notifications_place_add",
+    ),
+    "notifications.rule": Nothing(
+        "No routing rules",
+        "What asks for a decision goes everywhere people can be reached; all else stays "
+        "in the console. A rule says otherwise, by topic, action, group or risk.",
+        "notifications.add_rule",
+        "The first rule that fits decides.",
+        "Add a routing rule",
+        "admin:notifications_rule_add",
+    ),
+    "notifications.rota": Nothing(
+        "No rotas",
+        "With a rota the people of a group take turns: one is told first, everybody "
+        "once silence asks again.",
+        "notifications.add_rota",
+        "Without one, all of them are told at once.",
+        "Add a rota",
+        "admin:notifications_rota_add",
+    ),
+    "notifications.webhook": Nothing(
+        "No webhooks yet",
+        "A webhook is an address at which an agent is told what became of its actions, "
+        "so that it need not ask.",
+        "notifications.add_webhook",
+        "Agents that wait for the answer need none.",
+        "Add a webhook",
+        "admin:notifications_webhook_add",
+    ),
+    "notifications.webhookmessage": Nothing(
+        "No agent has been told anything yet",
+        "What is sent to agents' webhooks appears here, with what they answered.",
+        "notifications.add_webhook",
+        "Send a test from the page of a webhook.",
+        "Webhooks",
+        "admin:notifications_webhook_changelist",
+    ),
     "policies.policy": Nothing(
         "No policies yet",
         "Policies say what goes through by itself, what is blocked, and who is asked. "

@@ -39,6 +39,11 @@ _RECORD = (
     "governance.view_event",
     "governance.view_user",
     "notifications.view_delivery",
+    "notifications.view_place",
+    "notifications.view_rota",
+    "notifications.view_rule",
+    "notifications.view_webhook",
+    "notifications.view_webhookmessage",
 )
 _WRITE_RULES = (
     *(
@@ -58,6 +63,11 @@ _WRITE_RULES = (
     "policies.change_ruleset",
     "policies.confirm_proposedchange",
     "policies.restore_revision",
+)
+_MESSAGES = tuple(
+    f"notifications.{verb}_{model}"
+    for model in ("place", "rule", "rota")
+    for verb in ("add", "change", "delete")
 )
 _PRESETS = tuple(
     f"approvals.{verb}_presetreason" for verb in ("add", "change", "delete", "view")
@@ -105,6 +115,9 @@ ROLES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             *_RECORD,
             *_WRITE_RULES,
             *_PRESETS,
+            *_MESSAGES,
+            "notifications.add_webhook",
+            "notifications.change_webhook",
             "approvals.delegate_for_others",
             "auth.add_group",
             "auth.change_group",

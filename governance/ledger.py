@@ -73,6 +73,7 @@ class Kind(models.TextChoices):
     CHANGE_CONFIRMED = "change_confirmed"
     CHANGE_DECLINED = "change_declined"
     PRESET_CHANGED = "preset_changed"
+    ROUTING_CHANGED = "routing_changed"
     # What agents are told, and where.
     WEBHOOK_CHANGED = "webhook_changed"
     WEBHOOK_DISABLED = "webhook_disabled"

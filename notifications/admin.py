@@ -13,10 +13,21 @@ from unfold.decorators import display
 from governance.text_safety import visible_line
 from notifications import announcements, views
 from notifications.models import CHANNELS, IN_APP, Delivery
+from notifications.routing import views as preferences
+from notifications.routing.admin import PlaceAdmin, RotaAdmin, RuleAdmin
 from notifications.slack.pages import SlackAccountAdmin
+from notifications.webhooks.admin import WebhookAdmin, WebhookMessageAdmin
 from notifications.wording import headline
 
-__all__ = ["DeliveryAdmin", "SlackAccountAdmin"]
+__all__ = [
+    "DeliveryAdmin",
+    "PlaceAdmin",
+    "RotaAdmin",
+    "RuleAdmin",
+    "SlackAccountAdmin",
+    "WebhookAdmin",
+    "WebhookMessageAdmin",
+]
 
 
 @admin.register(Delivery)
@@ -99,6 +110,11 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
         wrap = self.admin_site.admin_view
         own = [
             path("mine/", wrap(views.mine), name="notifications_delivery_mine"),
+            path(
+                "mine/preferences/",
+                wrap(preferences.mine),
+                name="notifications_preference_mine",
+            ),
             path("mine/read/", wrap(views.read), name="notifications_delivery_read"),
         ]
         # First, or the catch-all change view would swallow them.

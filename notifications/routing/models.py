@@ -47,6 +47,7 @@ class Place(models.Model):
 
     class Meta:
         ordering = ["title"]
+        verbose_name = "channel"
         constraints = [
             models.UniqueConstraint(
                 name="place_once_for_a_group", fields=["channel", "address", "group"]
@@ -102,12 +103,12 @@ class Preference(models.Model):
     sms = models.BooleanField(default=False)
     phone = models.CharField(max_length=16, blank=True, validators=[phone_number])
     # Both or neither. From may be later than until: over midnight.
-    quiet_from = models.TimeField(null=True)
-    quiet_until = models.TimeField(null=True)
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
     time_zone = models.CharField(max_length=50, default="UTC")
     # What is of low risk is collected, so many minutes at a time; 0: it is not.
     digest_minutes = models.PositiveSmallIntegerField(default=0)
-    muted_until = models.DateTimeField(null=True)
+    muted_until = models.DateTimeField(null=True, blank=True)
     # From this risk on nothing is muted, collected or kept for the morning.
     urgent_from = models.PositiveSmallIntegerField(
         default=75, validators=[MaxValueValidator(101)]

@@ -6,10 +6,11 @@ import json
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -27,10 +28,13 @@ from governance.admin.filters import (
     OutcomeFilter,
     PolicyFilter,
     as_uuid,
+    unread,
 )
 from governance.console import InfinitePaginator, ReadOnly, person, pretty
 from governance.models import Agent, Event, EventQuerySet, User
 from governance.text_safety import visible_line
+
+WRITE_IT = "Write 2026-11-22, or 2026-11-22T14:00. Nothing is listed until then."
 
 
 class Told:
@@ -61,6 +65,15 @@ class LongList:
     list_filter_sheet = True
     change_list_template = "admin/governance/list.html"
     actions = None
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        listed = super().get_changelist_instance(request)  # type: ignore[misc]
+        if request.method == "GET":
+            for text in unread(listed.filter_specs):
+                messages.error(
+                    request, f"“{visible_line(text)}” is no time. {WRITE_IT}"
+                )
+        return listed
 
 
 @admin.register(Event)
@@ -141,7 +154,12 @@ class EventAdmin(Told, LongList, ReadOnly, ModelAdmin):  # type: ignore[misc]
         form = request.POST.get("format")
         if form not in export.FORMATS:
             raise PermissionDenied
-        wanted: EventQuerySet = self.get_changelist_instance(request).queryset
+        listed = self.get_changelist_instance(request)
+        if unread(listed.filter_specs):
+            # The list says why.
+            page = reverse("admin:governance_event_changelist")
+            return redirect(f"{page}?{request.GET.urlencode()}")
+        wanted: EventQuerySet = listed.queryset
         filters, bom = request.GET.dict(), "bom" in request.POST
         pieces = downloads.start(wanted, person(request), form, filters, bom=bom)
         kind = export.CONTENT_TYPES[form]

@@ -121,12 +121,20 @@ class MomentsFilter(RangeDateFilter):  # type: ignore[misc]
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[Any]
     ) -> QuerySet[Any] | None:
+        if self.unread:
+            return queryset.none()
         name = self.parameter_name
         if first := moment(self.used_parameters.get(f"{name}_from")):
             queryset = queryset.filter(self.edge("gte", first))
         if last := moment(self.used_parameters.get(f"{name}_to"), end=True):
             queryset = queryset.filter(self.edge("lt", last))
         return queryset
+
+    @property
+    def unread(self) -> list[str]:
+        """What the address says that is no time: to leave it out would show too much."""
+        given = [str(text or "").strip() for text in self.used_parameters.values()]
+        return [text for text in given if text and moment(text) is None]
 
     def edge(self, compared: str, at: datetime) -> Q:
         return Q(**{f"{self.parameter_name}__{compared}": at})
@@ -149,6 +157,12 @@ class BandFilter(DropdownFilter):  # type: ignore[misc]
     def queryset(self, request: HttpRequest, rows: QuerySet[Any]) -> QuerySet[Any]:
         band = self.value()
         return rows.filter(risk.within(band)) if band in risk.BANDS else rows
+
+
+def unread(filters: Iterable[Any]) -> list[str]:
+    """Return the times that these filters of a list could not read."""
+    moments = [each for each in filters if isinstance(each, MomentsFilter)]
+    return [text for each in moments for text in each.unread]
 
 
 def _local(text: str | None, *, end: bool) -> str:

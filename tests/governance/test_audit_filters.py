@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -164,3 +165,23 @@ def plan(rows: QuerySet[Event] | QuerySet[Action]) -> str:
             cursor.execute("SET LOCAL enable_seqscan = off")
             cursor.execute("SET LOCAL enable_sort = off")
     return rows.explain()
+
+
+@pytest.mark.parametrize("text", ["zz", "2026-13-01", "\u202e2026", "9999-99-99T00:00"])
+def test_a_time_that_cannot_be_read_is_said_and_selects_nothing(
+    boss: Client, refund: ApprovalRequest, text: str
+) -> None:
+    assert listed(boss, at_from=text, kind="submitted") == []
+    assert listed(boss, at_to=text) == []
+    page = boss.get(EVENTS, {"at_from": text}).content.decode()
+    assert page.count("is no time. Write 2026-11-22") == 1
+
+    export = f"{EVENTS}export/?{urlencode({'at_from': text})}"
+    answer = boss.post(export, {"format": "csv"}, follow=True)
+    assert answer.redirect_chain == [(f"{EVENTS}?{urlencode({'at_from': text})}", 302)]
+    assert answer.content.decode().count("is no time. Write 2026-11-22") == 1
+    assert not Event.objects.filter(kind="exported").exists()
+
+    asked = boss.get("/admin/governance/action/", {"created_at_from": text})
+    assert "is no time. Write" in asked.content.decode()
+    assert not asked.context["cl"].result_list

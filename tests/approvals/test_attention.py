@@ -17,6 +17,7 @@ from governance import clock
 from governance.errors import Invalid, Refused
 from governance.models import Action, Agent, Event, PendingEvent, Status, User
 from notifications import audience, outbox
+from notifications.models import Delivery
 from tests.approvals.test_deciding import ask, asked_groups, decide
 from tests.cast import make_user
 
@@ -263,8 +264,8 @@ def test_the_new_group_is_told(
     refund.refresh_from_db()
 
     assert audience.hearing(event, refund) == {lea}
-    assert audience.may_hear(lea, event, refund)
-    assert not audience.may_hear(bob, event, refund)
+    assert audience.may_hear(Delivery(event=event, person=lea), refund)
+    assert not audience.may_hear(Delivery(event=event, person=bob), refund)
     pending = PendingEvent.objects.get(event=event)
     assert outbox.publish(pending.pk)
     assert event.deliveries.filter(person=lea, channel="email").exists()

@@ -25,7 +25,10 @@ _NAME = ("username", "first_name", "last_name")
 
 
 def look(request: HttpRequest, object_id: UUID) -> HttpResponse:
-    """Note that this person has it open, and answer with who else has."""
+    """Note that this person has it open, and answer with who else has.
+
+    With ``left`` in the form, that they have it open no longer.
+    """
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     if not access.may_open(request):
@@ -33,6 +36,9 @@ def look(request: HttpRequest, object_id: UUID) -> HttpResponse:
     person, at = access.person(request), clock.now()
     visible = ApprovalRequest.objects.visible_to(person)
     approval = get_object_or_404(visible, pk=object_id)
+    if "left" in request.POST:
+        Look.objects.filter(request=approval, person=person).delete()
+        return HttpResponse(status=204)
     _note(approval, person, at)
     looking = others([approval], person, at).get(approval.pk, "")
     return render(request, "approvals/console/looking.html", {"looking": looking})
@@ -58,13 +64,13 @@ def others(
     only what they said.
     """
     keys = [request.pk for request in requests]
-    open_now = _present(at).filter(request__in=keys).exclude(person=person)
+    open_now = _present(at).filter(request__in=keys, request__closed_at=None)
     claimed = ApprovalRequest.objects.open().filter(
         pk__in=keys, claimed_at__gt=at - CLAIM
     )
     found: dict[UUID, list[str]] = defaultdict(list)
     names = _named(claimed, "pk", "claimed_by").union(
-        _named(open_now, "request_id", "person")
+        _named(open_now.exclude(person=person), "request_id", "person")
     )
     for pk, who, *name in names:
         found[pk].append("You" if who == person.pk else _full(*name))

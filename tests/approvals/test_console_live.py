@@ -210,6 +210,28 @@ def test_whoever_is_silent_has_gone(
         assert b"looking" not in look(bob, refund).content
 
 
+def test_whoever_closes_the_page_has_gone_at_once(
+    refund: ApprovalRequest, alice: User, bob: User, charlie: User
+) -> None:
+    look(alice, refund)
+    look(bob, refund)
+    address = f"{page_of(refund).removesuffix('change/')}look/"
+
+    assert browser(charlie).post(address, {"left": "1"}).status_code == 403
+    assert browser(alice).post(address, {"left": "1"}).status_code == 204
+    assert looks.others([refund], bob, clock.now()) == {}
+    assert Look.objects.get().person == bob
+
+
+def test_nobody_looks_at_what_is_decided(
+    refund: ApprovalRequest, alice: User, bob: User
+) -> None:
+    look(bob, refund)
+    services.decide(refund, alice, Vote.Verdict.REJECT, digest=refund.digest)
+
+    assert looks.others([refund], alice, clock.now()) == {}
+
+
 def test_one_person_leaves_one_row_and_old_ones_go(
     refund: ApprovalRequest, agent: Agent, alice: User, bob: User
 ) -> None:

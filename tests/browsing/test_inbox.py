@@ -93,6 +93,12 @@ def test_two_who_look_at_one_request_know_of_each_other(
     expect(queue.get_by_text("bob is looking at it")).to_be_visible()
     expect(queue.get_by_text("alice is looking at it")).to_have_count(0)
 
+    # Whoever leaves says so at once.
+    queue.goto(QUEUE)
+    expect(queue.get_by_text("bob is looking at it")).to_be_visible()
+    page.close()
+    expect(queue.get_by_text("looking at it")).to_have_count(0)
+
 
 def test_it_says_when_it_is_not_up_to_date(
     refund: ApprovalRequest, alice: User, browser: Browser, live_server: LiveServer

@@ -115,7 +115,7 @@ class ApprovalRequestAdmin(ModelAdmin):  # type: ignore[misc]
             path("<uuid:object_id>/rejudge/", wrap(drifting.judge_again), name=name),
             path(
                 "<uuid:object_id>/moved/",
-                wrap(moves.moved),
+                moves.ask,
                 name="approvals_approvalrequest_moved",
             ),
             *(

@@ -1,15 +1,27 @@
-"""What does a caller see when Django itself says no? JSON below /api/, a page elsewhere."""
+"""What does a caller see when Django itself says no? JSON below /api/, a page elsewhere.
+
+The page needs neither session nor database: they may be what is missing.
+"""
 
 from __future__ import annotations
 
 import sys
+from urllib.parse import urlencode, urlsplit
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views import defaults
 
 from config import api
+from governance.errors import Refused
+from governance.text_safety import visible
 
 API = "/api/"
+# Fields in which people write more than a word.
+WRITTEN = ("comment", "conditions", "checks", "reason")
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -24,6 +36,31 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return defaults.page_not_found(request, exception)
 
 
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say why a form was not taken: mostly it is older than the login.
+
+    What was written in it is given back to those who sent it from here.
+    """
+    if request.path.startswith(API):
+        return api.answer(request, Refused(reason, code="not_allowed", status=403))
+    came_from = _came_from(request)
+    back = came_from or reverse("admin:index")
+    if request.user.is_authenticated:
+        title, way = "You have logged in again", ("Look at it once more", back)
+    else:
+        login = f"{reverse('admin:login')}?{urlencode({'next': back})}"
+        title, way = "You have been logged out", ("Log in again", login)
+    return _page(
+        403,
+        title,
+        "The page you sent this from was opened before that. Nothing of it was taken, "
+        "and nothing was decided.",
+        ways=[way],
+        written=_written(request) if came_from else "",
+        small=reason,
+    )
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """A database that is away is 503 with a time to come back, for people as well."""
     exception = sys.exc_info()[1] or RuntimeError("unknown")
@@ -35,3 +72,42 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if refusal.retry_after:
         response["Retry-After"] = str(refusal.retry_after)
     return response
+
+
+def _page(
+    status: int,
+    title: str,
+    *sentences: str,
+    ways: list[tuple[str, str]],
+    written: str = "",
+    small: str = "",
+) -> HttpResponse:
+    context = {
+        "status": status,
+        "title": title,
+        "sentences": sentences,
+        "ways": ways,
+        "written": written,
+        "small": small,
+        "site": settings.UNFOLD["SITE_HEADER"],
+    }
+    response = HttpResponse(
+        render_to_string("errors/page.html", context), status=status
+    )
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _came_from(request: HttpRequest) -> str:
+    """Return the page of ours that this was sent from, empty if it was none."""
+    referer = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(referer, {request.get_host()}):
+        return ""
+    parts = urlsplit(referer)
+    path = f"/{parts.path.lstrip('/')}"
+    return f"{path}?{parts.query}" if parts.query else path
+
+
+def _written(request: HttpRequest) -> str:
+    texts = (request.POST.get(name, "").strip() for name in WRITTEN)
+    return visible("\n\n".join(filter(None, texts)))

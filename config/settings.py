@@ -74,6 +74,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W021"]
 # Never "no-referrer": with it browsers send "Origin: null", and no form gets through.
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "config.errors.csrf_failure"
 SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
 
 # How many requests one web process works on at once. Waiting agents need none.
@@ -389,8 +390,12 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("countersign/alarms.css"),
         lambda request: static("countersign/console.css"),
         lambda request: static("countersign/plain.css"),
+        lambda request: static("notifications/bell.css"),
     ],
-    "SCRIPTS": [lambda request: static("countersign/labels.js")],
+    "SCRIPTS": [
+        lambda request: static("countersign/labels.js"),
+        lambda request: static("notifications/bell.js"),
+    ],
     "GLOBAL_CALLBACK": "approvals.console.alarms.context",
     "SIDEBAR": {"navigation": "config.console.navigation"},
     "DASHBOARD_CALLBACK": "config.console.overview",

@@ -10,9 +10,12 @@ from datetime import datetime
 from functools import cached_property
 from uuid import UUID
 
+from django.contrib import admin
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.template.response import TemplateResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
 
 from approvals import authority
 from approvals.console import access, standing, timeline
@@ -23,6 +26,7 @@ from governance.errors import Refused
 from governance.ledger import Kind
 from governance.models import Action, Event, User
 
+REVIEW = "admin:approvals_approvalrequest_change"
 MOST = 5
 # What changes nothing about the decision: looks, messages, and stages of their own.
 QUIET = [
@@ -55,8 +59,22 @@ def steps_since(action: Action, seen: int) -> list[Event]:
     return list(later.order_by("id"))
 
 
-def moved(request: HttpRequest, object_id: UUID) -> HttpResponse:
-    """Answer a page that asks: nothing (204), or what has happened since ``seen``."""
+@never_cache
+def ask(request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """Answer a page that asks, and tell it when nobody is logged in any more.
+
+    Not wrapped by the admin, which would send a page to log in to where news is expected.
+    """
+    if admin.site.has_permission(request):
+        return _moved(request, object_id)
+    page = reverse(REVIEW, args=[object_id])
+    if "HX-Request" not in request.headers:
+        return redirect_to_login(page, reverse("admin:login"))
+    return render(request, "approvals/console/left.html", {"page": page})
+
+
+def _moved(request: HttpRequest, object_id: UUID) -> HttpResponse:
+    """Say nothing (204), or what has happened since ``seen``."""
     person = access.person(request)
     visible = ApprovalRequest.objects.visible_to(person).select_related("action__agent")
     approval = get_object_or_404(visible, pk=object_id)
@@ -64,7 +82,7 @@ def moved(request: HttpRequest, object_id: UUID) -> HttpResponse:
     if not events:
         return HttpResponse(status=204)
     context = {"move": Move(approval, person, events, clock.now())}
-    return TemplateResponse(request, "approvals/console/moved.html", context)
+    return render(request, "approvals/console/moved.html", context)
 
 
 def _number(text: str) -> int:

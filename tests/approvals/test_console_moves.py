@@ -110,6 +110,23 @@ def test_the_vote_of_another_leaves_the_buttons_where_more_are_needed(
     assert "verdicts" not in said
 
 
+def test_who_is_logged_out_hears_it_and_decides_nothing_more(
+    refund: ApprovalRequest, alice: User
+) -> None:
+    tab = Tab(alice, refund)
+    tab.visitor.logout()
+    address = f"{page_of(refund)}".replace("/change/", "/moved/?seen=0")
+
+    answer = tab.visitor.get(address, headers={"HX-Request": "true"})
+    said = answer.content.decode()
+    assert answer.status_code == 200
+    assert "You have been logged out." in said
+    assert f"/admin/login/?next={page_of(refund).replace('/', '%2F')}" in said
+    assert 'id="verdicts" disabled' in said
+    assert "hx-get" not in said
+    assert tab.visitor.get(address).status_code == 302
+
+
 def test_each_piece_of_news_is_told_once(
     refund: ApprovalRequest, alice: User, bob: User
 ) -> None:

@@ -19,6 +19,9 @@ from approvals.models import ApprovalRequest, PresetReason, SavedView
 from governance import clock, freezes, roles, services
 from governance.models import Agent, AgentKey, User
 from notifications import jobs
+from notifications.models import Place, Rota, Rule, Webhook
+from notifications.webhooks import signing
+from notifications.webhooks.messages import trial
 from policies import backtests, drafts
 from policies import services as rules
 from policies.bodies import Subject
@@ -73,7 +76,26 @@ def make_everything(agent: Agent, alice: User, bob: User) -> None:
     freezes.freeze("mail.*", reason="The list is wrong.", author=None)
     PresetReason.objects.create(verdict="reject", text="Ask for a photo first.")
     SavedView.objects.create(person=alice, name="Large", query="risk=high")
+    _give_a_webhook(agent)
+    _say_who_hears(alice)
     jobs.publish_events()
+
+
+def _give_a_webhook(agent: Agent) -> None:
+    at, secret = clock.now(), signing.sealed(signing.new_secret())
+    url = "https://agent.example.com/hook"
+    webhook = Webhook.objects.create(agent=agent, url=url, secret=secret, created_at=at)
+    message = trial(webhook, at)
+    message.state, message.error = "failed", "The receiver answered 500."
+    message.save()
+
+
+def _say_who_hears(person: User) -> None:
+    group = Group.objects.get(name="customer-service-managers")
+    Place.objects.create(title="Desk", channel="email", address="desk@example.com")
+    Rule.objects.create(title="Nights", channels=["email"])
+    rota = Rota.objects.create(group=group, starts_at=clock.now())
+    rota.turns.create(person=person, position=1)
 
 
 def _let_one_through(agent: Agent) -> None:

@@ -49,6 +49,8 @@ SENT: dict[str, dict[str, Any]] = {
     "governance_event_export": {"format": "csv"},
     "governance_freeze_changelist": {"pattern": "pay.*", "reason": WHY},
     "governance_freeze_thaw": {"reason": WHY},
+    "notifications_webhook_replay_failed": {"since": "24"},
+    "notifications_webhook_switch": {"reason": WHY},
     "policies_backtest_changelist": {"start": "1", "backtest-days": "7"}
     | {"backtest-amount": "params.amount"},
     "policies_proposedchange_change": {"verdict": "decline"},

@@ -164,7 +164,7 @@ class AgentAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
         return ["name", "owner"] if obj.owner_id == person(request).pk else ["name"]
 
     def get_inlines(self, request: HttpRequest, obj: Agent | None) -> list[Any]:
-        return [KeyInline] if obj else []
+        return list(self.inlines) if obj else []
 
     def save_model(
         self, request: HttpRequest, obj: Agent, form: Any, change: bool

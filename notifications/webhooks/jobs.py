@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 
 from django.db import DatabaseError
 
@@ -53,15 +52,19 @@ def send_webhooks(limit: int = 1000) -> int:
 
 
 def _begin(crew: Crew[Post, Answer], also_doubtful: bool) -> int:
-    """Begin one attempt for each webhook that may have one more under way."""
-    busy = Counter(post.message.webhook_id for post in crew.under_way.values())
+    """Begin an attempt for each webhook that has none under way.
+
+    One at a time: so nothing overtakes, and a worker that is killed has at most one
+    message come twice to each.
+    """
+    busy = {post.message.webhook_id for post in crew.under_way.values()}
     begun = 0
     for webhook in Webhook.objects.ready(clock.now()):
         if crew.is_full():
             break
-        if webhook.failures and not also_doubtful:
+        if webhook.pk in busy or (webhook.failures and not also_doubtful):
             continue
-        if busy[webhook.pk] < webhook.at_once() and (post := sending.take(webhook)):
+        if post := sending.take(webhook):
             crew.start(post, post.send)
             begun += 1
     return begun

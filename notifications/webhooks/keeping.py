@@ -54,7 +54,7 @@ class StillOnItsWay(Refused):
 def set_up(agent: Agent, url: str, *, author: User) -> tuple[Webhook, str]:
     """Have an agent told at this address. Return the secret: it is shown only now."""
     _check_right(author)
-    _check_address(agent, url)
+    check_address(agent, url)
     if Webhook.objects.filter(agent=agent).count() >= MOST:
         raise TooManyWebhooks(f"{agent} has {MOST} webhooks. Change one of them.")
     secret = signing.new_secret()
@@ -72,7 +72,7 @@ def move(webhook: Webhook, url: str, *, author: User) -> None:
     webhook = _lock(webhook)
     if url == webhook.url:
         return
-    _check_address(webhook.agent, url)
+    check_address(webhook.agent, url)
     before, webhook.url = webhook.url, url
     webhook.failures, webhook.rests_until = 0, None
     webhook.save(update_fields=["url", "failures", "rests_until"])
@@ -202,7 +202,7 @@ def _check_right(author: User) -> None:
         raise MayNotKeepWebhooks("You may not set up or change webhooks.")
 
 
-def _check_address(agent: Agent, url: str) -> None:
+def check_address(agent: Agent, url: str) -> None:
     addresses.read(url)
     if Webhook.objects.filter(agent=agent, url=url).exists():
         raise WebhookKnown(f"{agent} has a webhook at this address already.")

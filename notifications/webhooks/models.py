@@ -28,7 +28,7 @@ MAX_ATTEMPTS = len(SCHEDULE) + 1
 LONGEST = timedelta(days=4)
 # Longer than any attempt takes. A worker that died over one is missed after this.
 LEASE = timedelta(seconds=45)
-# A receiver that has failed as often in a row rests, and is asked for one at a time.
+# A receiver that has failed as often in a row rests.
 MANY_FAILURES = 5
 ALARM_AGAIN = timedelta(days=1)
 SHORTEST_REST, LONGEST_REST = timedelta(seconds=30), timedelta(minutes=10)
@@ -106,10 +106,6 @@ class Webhook(models.Model):
     def __str__(self) -> str:
         return self.url
 
-    def at_once(self) -> int:
-        """How many attempts may be under way at a time: one if the last has failed."""
-        return 1 if self.failures else 2
-
     def rest(self) -> timedelta | None:
         """How long to leave it alone after so many failures in a row."""
         doubled = self.failures - MANY_FAILURES
@@ -181,7 +177,7 @@ class WebhookMessage(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        default_permissions = ["change", "view"]
+        default_permissions = ["view"]
         constraints = [
             models.UniqueConstraint(
                 name="webhook_message_once", fields=["webhook", "event"]

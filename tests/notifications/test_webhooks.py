@@ -505,12 +505,12 @@ def test_a_stuck_receiver_delays_no_other(
 
     # All of them while the others had not even got an answer to their first.
     assert len(arrived) == 10
-    assert max(arrived) <= 2
+    assert max(arrived) == 1
     healthy = WebhookMessage.objects.filter(webhook__url=receiver.url)
     assert set(healthy.values_list("state", flat=True)) == {State.SENT}
 
 
-def test_one_receiver_is_sent_two_at_a_time(
+def test_one_receiver_is_sent_one_at_a_time(
     agent: Agent, secret: str, alice: User, receiver: Receiver
 ) -> None:
     busy, most, lock = 0, 0, threading.Lock()
@@ -529,7 +529,7 @@ def test_one_receiver_is_sent_two_at_a_time(
     queue(10)
 
     assert send_webhooks() == 10
-    assert most == 2
+    assert most == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -64,6 +64,9 @@ class StoryInline(Told, ReadOnly, TabularInline):  # type: ignore[misc]
 
 @admin.register(Action)
 class ActionAdmin(LongList, ReadOnly, ModelAdmin):  # type: ignore[misc]
+    class Media:
+        css = {"all": ["governance/record.css"]}
+
     list_display = ["summarised", "agent", "state", "decision", "risk", "created_at"]
     list_filter = [
         StatusFilter,

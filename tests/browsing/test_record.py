@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import expect
 
 from approvals.models import ApprovalRequest
-from governance.models import Event, User
+from governance.models import Agent, Event, User
+from tests.approvals.factories import make_request
 from tests.browsing.conftest import Console, serious
 from tests.chromium import first_everywhere, keep
 from tests.pages import permit
@@ -73,3 +74,19 @@ def test_the_story_of_an_action_is_printed(
     assert sheets.startswith(b"%PDF")
     assert 10_000 < len(sheets) < 1_000_000
     keep(page, "story-print")
+
+
+def test_one_long_word_stays_in_its_column(
+    refund: ApprovalRequest, agent: Agent, auditor: User, console: Console
+) -> None:
+    long = make_request(agent, customer_id="z" * 400, order_id="y" * 300)
+    fits = """(list => list.length && list.every(each =>
+        each.offsetWidth <= each.parentElement.clientWidth))"""
+    page = console(auditor)
+    for url in (EVENTS, "/admin/governance/action/"):
+        page.goto(url)
+        assert page.evaluate(f"{fits}([...document.querySelectorAll('#result_list')])")
+
+    page = console(auditor, size="phone", scheme="dark")
+    page.goto(f"/admin/governance/action/{long.action_id}/change/")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

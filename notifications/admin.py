@@ -11,7 +11,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from governance.text_safety import visible_line
-from notifications import announcements, views
+from notifications import announcements, bell, views
 from notifications.models import CHANNELS, IN_APP, Delivery
 from notifications.routing import views as preferences
 from notifications.routing.admin import PlaceAdmin, RotaAdmin, RuleAdmin
@@ -110,6 +110,9 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
         wrap = self.admin_site.admin_view
         own = [
             path("mine/", wrap(views.mine), name="notifications_delivery_mine"),
+            path(
+                "mine/unread/", wrap(bell.unread), name="notifications_delivery_unread"
+            ),
             path(
                 "mine/preferences/",
                 wrap(preferences.mine),

@@ -51,7 +51,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         **admin.site.each_context(request),
         "title": "Notifications",
         "page": page,
-        "notices": [_notice(delivery) for delivery in page],
+        "notices": [notice_of(delivery) for delivery in page],
         "newest": Delivery.objects.unread(person).order_by("-id").first(),
     }
     return TemplateResponse(request, "notifications/mine.html", context)
@@ -67,7 +67,7 @@ def read(request: HttpRequest) -> HttpResponseRedirect:
     return redirect("admin:notifications_delivery_mine")
 
 
-def _notice(delivery: Delivery) -> Notice:
+def notice_of(delivery: Delivery) -> Notice:
     event = delivery.event
     if event.kind in announcements.ANNOUNCED:
         matter, address = announcements.matter(event), announcements.address(event)

@@ -139,6 +139,12 @@ def test_nobody_opens_anything_without_logging_in(everything: None) -> None:
             assert is_door or answer.status_code in REFUSED, page
 
 
+def test_nothing_is_completed_for_those_who_guess(refund_rules: None) -> None:
+    asked = {"app_label": "policies", "model_name": "policy", "field_name": "flow"}
+    client = browser(make_user("boss", is_superuser=True))
+    assert client.get("/admin/autocomplete/", asked).status_code in REFUSED
+
+
 class Visited:
     """One page, looked at and posted to by one person. Nothing of it stays."""
 

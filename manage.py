@@ -15,8 +15,16 @@ def main() -> None:
         sys.stdout.reconfigure(line_buffering=True)
 
     from django.core.management import execute_from_command_line
+    from django.db import DatabaseError
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except DatabaseError:
+        from config import unready
+
+        if reason := unready.reason():
+            sys.exit(reason)
+        raise
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ For those who set things up; when everything is done the list is gone.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -68,7 +69,7 @@ def _all() -> list[Step]:
         Step(
             "Make an agent",
             "The program that asks before it acts. From a terminal it gets its key "
-            "at once.",
+            f"at once.{_elsewhere()}",
             "Add an agent",
             reverse("admin:governance_agent_add"),
             ".venv/bin/python manage.py create_agent refund-bot",
@@ -86,7 +87,7 @@ def _all() -> list[Step]:
             "Load policies",
             "They say what goes through by itself, what is blocked, and who is asked. "
             "Until one is enforced everything is blocked. Begin with an example, or with "
-            "one of the cookbook.",
+            f"one of the cookbook.{_elsewhere()}",
             "Write a policy",
             reverse("admin:policies_policy_add"),
             ".venv/bin/python manage.py load_policies examples/refunds.yaml",
@@ -116,6 +117,13 @@ def _all() -> list[Step]:
 
 def _page(name: str, agent: Agent) -> str:
     return reverse(f"admin:{name}", args=[agent.pk])
+
+
+def _elsewhere() -> str:
+    """Say what a terminal does not know. The address itself may hold a password."""
+    if "DATABASE_URL" not in os.environ:
+        return ""
+    return " The terminal needs the same DATABASE_URL as this console."
 
 
 def _asked() -> str:

@@ -13,6 +13,9 @@ from notifications.slack import dialogs
 from notifications.slack.buttons import Button
 from notifications.slack.texts import Block
 
+# What reading raises that is not as it should be, or nested without an end.
+NOISE = (LookupError, TypeError, AttributeError, ValueError, RecursionError)
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:
@@ -85,7 +88,7 @@ def read(body: bytes) -> Pressed | Sent | None:
                 return Pressed.of(payload)
             case "view_submission":
                 return Sent.of(payload)
-    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+    except NOISE as error:
         raise Malformed("This is not how Slack says it.") from error
     return None
 

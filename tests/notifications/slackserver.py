@@ -6,6 +6,7 @@ of Block Kit (https://docs.slack.dev/reference/block-kit).
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from tests.notifications.webserver import Answer, Call, WebServer
 TEAM = "T0TEAM"
 # Which kind of text, and how long, by the place it stands in.
 LIMITS = {"header": 150, "section": 3000, "field": 2000, "button": 75, "element": 3000}
+# No two presses are the same, even in one second.
+triggers = itertools.count(1)
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -145,18 +148,23 @@ class SlackServer:
         """Send the dialog that was opened last, as Slack would tell us."""
         return self.send(filled_in(self.dialogs[-1], comment, confirmed, user))
 
-    def send(self, payload: dict[str, Any], **options: Any) -> Any:
+    def send(self, payload: dict[str, Any]) -> Any:
         body = f"payload={quote_plus(json.dumps(payload))}".encode()
-        return self.send_raw(body, **options)
+        return self.send_raw(body)
 
     def send_raw(
-        self, body: bytes, *, age: float = 0, secret: str = "", **headers: str
+        self,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        age: float = 0,
+        secret: str = "",
     ) -> Any:
         moment = str(int(clock.now().timestamp() - age))
         headers = {
             "X-Slack-Request-Timestamp": moment,
             "X-Slack-Signature": sign(secret or self.secret, moment, body),
-            **headers,
+            **(headers or {}),
         }
         kind = headers.pop("Content-Type", FORM)
         client = Client(raise_request_exception=False, enforce_csrf_checks=True)
@@ -175,7 +183,7 @@ def pressing(
         "type": "block_actions",
         "user": {"id": user, "username": "whoever", "team_id": TEAM},
         "team": {"id": TEAM, "domain": "acme"},
-        "trigger_id": "1.2.3",
+        "trigger_id": f"{next(triggers)}.2.3",
         "response_url": f"{url}/answers/1",
         "channel": {"id": message["channel"]},
         "message": {"ts": message["ts"], "blocks": message["blocks"]},
@@ -192,6 +200,7 @@ def filled_in(
         values["confirmed"] = {"confirmed": {"selected_options": chosen}}
     return {
         "type": "view_submission",
+        "trigger_id": f"{next(triggers)}.2.3",
         "user": {"id": user, "team_id": TEAM},
         "team": {"id": TEAM},
         "view": {**view, "state": {"values": values}},

@@ -146,6 +146,8 @@ LANGUAGE_CODE = "en"
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 USE_I18N = False
+# How times are written, in one place.
+FORMAT_MODULE_PATH = ["config.formats"]
 
 # --- The database ------------------------------------------------------------------
 
@@ -278,8 +280,9 @@ JOBS: dict[str, float] = {
 Q_CLUSTER: dict[str, Any] = {
     "name": "countersign",
     "orm": "default",
-    # Two at least, or one slow job would pass for a queue that is stuck.
-    "workers": max(2, env.int("WORKERS", default=2)),
+    # Three at least: two may wait for slow receivers, and with none left the queue
+    # would pass for stuck.
+    "workers": max(3, env.int("WORKERS", default=3)),
     "poll": 0.2,
     "timeout": 30,
     "retry": 45,

@@ -20,6 +20,7 @@ from approvals.errors import AlreadyVoted, Changed, Expired, NotAllowed, NotOpen
 from approvals.models import ApprovalRequest, Delegation, Seat, Stage, Vote
 from governance.errors import Refused
 from governance.models import Status, User
+from governance.words import moment
 
 MOST_NAMES = 6
 OUTSIDER = "You are not among the people asked to decide this."
@@ -194,7 +195,7 @@ class _Inquiry:
                 named = [g["name"] for g in step["groups"] if g["id"] in groups]
                 if step["do"] == "escalate" and named:
                     when = datetime.fromisoformat(step["at"])
-                    return f"{named[0]} is asked if nobody decides by {said(when)}."
+                    return f"{named[0]} is asked if nobody decides by {moment(when)}."
         return ""
 
 
@@ -225,7 +226,9 @@ def settled(course: Course, request: ApprovalRequest) -> Refused | None:
         )
     if action.status == Status.EXPIRED:
         when = (
-            f" at {said(course.request.closed_at)}" if course.request.closed_at else ""
+            f" at {moment(course.request.closed_at)}"
+            if course.request.closed_at
+            else ""
         )
         return Expired(f"The time to decide is over: this request expired{when}.")
     if action.status != Status.PENDING:
@@ -241,8 +244,4 @@ def already(course: Course) -> str:
     last = course.votes[-1] if course.votes else None
     if last is None or action.status == Status.CANCELLED:
         return f"This request is {status} already."
-    return f"This request is {status} already: {last.by} decided at {said(last.at)}."
-
-
-def said(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+    return f"This request is {status} already: {last.by} decided at {moment(last.at)}."

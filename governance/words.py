@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 
 from governance.ledger import Kind
 from governance.text_safety import visible_line
@@ -26,7 +29,8 @@ def kind(value: str) -> str:
 
 
 def moment(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    """Say a time as every page of the record does, in the console's time zone."""
+    return date_format(localtime(at), "DATETIME_FORMAT")
 
 
 def details(data: Mapping[str, Any]) -> str:

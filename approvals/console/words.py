@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
 from approvals import silence
@@ -107,8 +108,7 @@ def span(time: timedelta) -> str:
 
 def moment(at: datetime) -> str:
     """Say a time as the people of this installation read it."""
-    at = localtime(at)
-    return f"{at:%b} {at.day}, {at:%H:%M}"
+    return date_format(localtime(at), "SHORT_DATETIME_FORMAT")
 
 
 def listed(names: list[str], last: str = "and") -> str:

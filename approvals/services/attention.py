@@ -23,7 +23,7 @@ from approvals.errors import NotAllowed, NotOpen
 from approvals.models import ApprovalRequest, Snooze, Stage, Vote
 from approvals.services import storage
 from approvals.services.deadlines import settle
-from governance import clock
+from governance import clock, words
 from governance.errors import Invalid
 from governance.ledger import Actor, Kind
 from governance.models import Status, User
@@ -136,7 +136,7 @@ def snooze(request: ApprovalRequest, person: User, until: datetime) -> None:
             raise Invalid("Choose a time that lies ahead.", code="snooze_until")
         if deadline and until > deadline:
             raise Invalid(
-                f"Silence decides at {authority.said(deadline)}: choose a time before.",
+                f"Silence decides at {words.moment(deadline)}: choose a time before.",
                 code="snooze_until",
             )
         Snooze.objects.update_or_create(

@@ -10,7 +10,7 @@ from approvals.course import Course
 from approvals.errors import NotAllowed
 from approvals.models import ApprovalRequest, BypassReview
 from approvals.services import storage
-from governance import clock, people
+from governance import clock, people, words
 from governance.errors import Invalid, Refused
 from governance.ledger import Actor, Kind
 from governance.models import User
@@ -69,7 +69,8 @@ def objection(review: BypassReview, person: User) -> Refused | None:
     glass, owner = request.broken_glass, request.action.agent.owner_id
     assert glass is not None
     if review.verdict:
-        when = f"{review.reviewed_at:%Y-%m-%d %H:%M} UTC"
+        assert review.reviewed_at
+        when = words.moment(review.reviewed_at)
         return AlreadyReviewed(f"{review.reviewed_by} reviewed it at {when}.")
     if person.pk == glass.person_id:
         return NotAllowed("You broke the glass: somebody else has to review it.")

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from approvals.errors import NotAllowed
 from approvals.models import Delegation
-from governance import clock, ledger, locks
+from governance import clock, ledger, locks, words
 from governance.errors import Invalid
 from governance.ledger import Kind
 from governance.models import User
@@ -161,7 +161,7 @@ def _check_overlap(person: User, begin: datetime, end: datetime) -> None:
     if other:
         raise Invalid(
             f"{person} has handed over to {other.to} until "
-            f"{other.ends_at:%Y-%m-%d %H:%M} UTC. End that first.",
+            f"{words.moment(other.ends_at)}. End that first.",
             code="delegation_overlap",
         )
 

@@ -134,8 +134,8 @@ def test_the_log_is_filtered(boss: Client, action: Action, alice: User) -> None:
     assert listed(boss, f"agent__id__exact={action.agent_id}&kind=voted") == ["voted"]
 
 
-@pytest.mark.parametrize("days", ["at_from=yesterday", "at_from=9999-99-99", "at_to="])
-def test_what_is_no_day_filters_nothing(boss: Client, days: str) -> None:
+@pytest.mark.parametrize("days", ["at_from=", "at_from=+&at_to="])
+def test_what_is_left_empty_filters_nothing(boss: Client, days: str) -> None:
     assert listed(boss, days) == [Kind.LOGGED_IN]
 
 

@@ -16,7 +16,7 @@ from approvals.judgement import UNEVALUATED
 from approvals.models import BypassReview
 from governance import clock
 from governance.models import Action, JobRun, PendingEvent
-from notifications.models import Delivery
+from notifications.models import Delivery, Trouble
 
 
 class Countersign(Collector):
@@ -27,6 +27,7 @@ class Countersign(Collector):
         yield self._overdue()
         yield self._outbox()
         yield self._reviews()
+        yield self._troubles()
         yield self._jobs()
 
     def _actions(self) -> GaugeMetricFamily:
@@ -57,6 +58,15 @@ class Countersign(Collector):
         words = "Actions that ran by broken glass and nobody has reviewed yet."
         waiting = BypassReview.objects.filter(verdict="").count()
         return GaugeMetricFamily("countersign_bypass_reviews_open", words, waiting)
+
+    def _troubles(self) -> GaugeMetricFamily:
+        words = "What does not go on by itself, by kind and channel: 1 while it lasts."
+        family = GaugeMetricFamily(
+            "countersign_trouble", words, labels=["kind", "subject"]
+        )
+        for trouble in Trouble.objects.filter(ended_at=None):
+            family.add_metric([trouble.kind, trouble.subject], 1)
+        return family
 
     def _jobs(self) -> GaugeMetricFamily:
         words = "Seconds since a job last ran."

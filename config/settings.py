@@ -272,6 +272,7 @@ JOBS: dict[str, float] = {
     "notifications.jobs.publish_events": 1,
     "notifications.jobs.send_due": 2,
     "notifications.webhooks.jobs.send_webhooks": 2,
+    "notifications.watch.jobs.look": 15,
     "approvals.jobs.check_drift": 3,
     "approvals.jobs.keep_days": 30,
     "policies.jobs.run_backtests": 2,
@@ -308,6 +309,8 @@ TWILIO_AUTH_TOKEN = env.str("TWILIO_AUTH_TOKEN", default="")
 TWILIO_FROM = env.str("TWILIO_FROM", default="")
 # Whether a text may say what the agent wants to do in its own parameters.
 SMS_SUMMARIES = env.bool("SMS_SUMMARIES", default=False)
+# Asked every 15 seconds while nothing is stuck; whoever listens there alarms otherwise.
+HEARTBEAT_URL = env.str("HEARTBEAT_URL", default="")
 # Services by name: {"operators": "ntfy://…"}; https://github.com/caronc/apprise
 APPRISE_URLS: dict[str, str] = env.json("APPRISE_URLS", default={})
 TWILIO_API_URL = env.str("TWILIO_API_URL", default="https://api.twilio.com")
@@ -425,6 +428,8 @@ LEDGER_READERS: dict[str, set[str]] = {
         "thawed",
         "glass_broken",
         "glass_mended",
+        "trouble_began",
+        "trouble_ended",
         # Who has seen the request has read what there was to read about it.
         "viewed",
         "voted",

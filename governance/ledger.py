@@ -74,6 +74,8 @@ class Kind(models.TextChoices):
     CHANGE_DECLINED = "change_declined"
     PRESET_CHANGED = "preset_changed"
     ROUTING_CHANGED = "routing_changed"
+    TROUBLE_BEGAN = "trouble_began"
+    TROUBLE_ENDED = "trouble_ended"
     # What agents are told, and where.
     WEBHOOK_CHANGED = "webhook_changed"
     WEBHOOK_DISABLED = "webhook_disabled"

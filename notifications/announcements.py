@@ -1,7 +1,7 @@
 """What is told to everybody concerned, though it is about no request?
 
-Stop buttons and broken glass, and agents that cannot be told. Also whoever did it hears of it: a stolen account must
-not go unnoticed.
+Stop buttons and broken glass: also whoever did it hears of it, since a stolen account
+must not go unnoticed. And to those who run it, what does not go on by itself.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ from policies.models import FlowStage
 
 # Told everywhere people can be reached. Their ends are told in the console only.
 WEBHOOKS = frozenset({Kind.WEBHOOK_DISABLED, Kind.WEBHOOK_STUCK})
-LOUD = frozenset({Kind.FROZEN, Kind.GLASS_BROKEN}) | WEBHOOKS
-ANNOUNCED = LOUD | {Kind.THAWED, Kind.GLASS_MENDED}
+TROUBLE = frozenset({Kind.TROUBLE_BEGAN, Kind.TROUBLE_ENDED})
+# The operators' own.
+OPERATING = WEBHOOKS | TROUBLE
+LOUD = frozenset({Kind.FROZEN, Kind.GLASS_BROKEN, Kind.TROUBLE_BEGAN}) | WEBHOOKS
+ANNOUNCED = LOUD | {Kind.THAWED, Kind.GLASS_MENDED, Kind.TROUBLE_ENDED}
 
 
 def hearing(event: Event) -> set[User]:
     """Return administrators, whoever any flow could ask, and whoever did it."""
-    if event.kind in WEBHOOKS:
+    if event.kind in OPERATING:
         return set(User.objects.filter(is_active=True, is_superuser=True))
     concerned = Q(is_superuser=True) | Q(groups__in=_named_by_flows())
     if event.actor_kind == "person":
@@ -54,6 +57,8 @@ def matter(event: Event) -> str:
     if event.kind in WEBHOOKS:
         assert event.agent
         return f"{event.agent.name} at {visible_line(data['host'])}"
+    if event.kind in TROUBLE:
+        return visible_line(data["words"])
     pattern, agent = data["pattern"], data.get("only_agent")
     what = "Everything" if pattern == "*" else visible_line(pattern)
     return f"{what}, of {visible_line(agent)} only" if agent else what
@@ -63,6 +68,8 @@ def address(event: Event) -> str:
     """Return the page to look at, which every one of them may open."""
     if event.kind in (Kind.GLASS_BROKEN, Kind.GLASS_MENDED):
         return reverse("admin:approvals_breakglass_changelist")
+    if event.kind in TROUBLE:
+        return reverse("admin:notifications_delivery_changelist")
     if event.kind in WEBHOOKS:
         return reverse(
             "admin:notifications_webhook_change", args=[event.data["webhook"]]
@@ -73,8 +80,9 @@ def address(event: Event) -> str:
 def compose(delivery: Delivery, to: str, host: str) -> Message:
     """Return the message about one event, for one reader."""
     event = delivery.event
-    about = "Webhook" if event.kind in WEBHOOKS else "Action"
-    facts = [(about, matter(event)), ("Why", visible_line(event.data["reason"]))]
+    facts = [(_label(event), matter(event))]
+    if why := event.data.get("reason"):
+        facts.append(("Why", visible_line(why)))
     if until := event.data.get("ends_at"):
         facts.append(("Until", _moment(datetime.fromisoformat(until))))
     return Message(
@@ -94,6 +102,12 @@ def compose(delivery: Delivery, to: str, host: str) -> Message:
         invitation="Look at it in the console (login required):",
         verb="Open the console",
     )
+
+
+def _label(event: Event) -> str:
+    if event.kind in TROUBLE:
+        return "What"
+    return "Webhook" if event.kind in WEBHOOKS else "Action"
 
 
 def _moment(at: datetime) -> str:

@@ -26,6 +26,7 @@ from notifications.routing.models import (
     Turn,
 )
 from notifications.slack.models import Spent
+from notifications.watch.models import Trouble
 from notifications.webhooks.models import Webhook, WebhookAttempt, WebhookMessage
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Rule",
     "SlackAccount",
     "Spent",
+    "Trouble",
     "Turn",
     "Webhook",
     "WebhookAttempt",

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from approvals.models import ApprovalRequest
 from governance import clock, ledger
@@ -97,9 +98,18 @@ def _case(event: Event, request: ApprovalRequest) -> Case:
 def _announce(event: Event) -> None:
     case = Case(topic_of(event.kind))
     people, way = announcements.hearing(event), ways.route(case)
-    _send(event, people, case, way.channels)
+    # What a channel suffers from is told on the others.
+    broken = event.data.get("channel", "")
+    _send(event, people, case, way.channels - {broken})
     if way.places:
-        _post(event, list(Place.objects.filter(is_active=True)))
+        _post(event, list(_announced_at(event).exclude(channel=broken)))
+
+
+def _announced_at(event: Event) -> QuerySet[Place]:
+    """Return where it is told: what is the operators' own, at their places alone."""
+    found = Place.objects.filter(is_active=True)
+    own = event.kind in announcements.OPERATING
+    return found.filter(group=None) if own else found
 
 
 def _send(

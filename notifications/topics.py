@@ -24,6 +24,8 @@ class Topic(models.TextChoices):
     STOPPED = "stopped", "Frozen, or glass broken"
     GOING_ON = "going_on", "Thawed, or break-glass over"
     WEBHOOKS = "webhooks", "An agent cannot be told"
+    TROUBLE = "trouble", "Something is stuck"
+    MENDED = "mended", "It goes on again"
 
 
 OF_KIND = {
@@ -46,6 +48,8 @@ OF_KIND = {
     Kind.THAWED: Topic.GOING_ON,
     Kind.GLASS_MENDED: Topic.GOING_ON,
     Kind.WEBHOOK_DISABLED: Topic.WEBHOOKS,
+    Kind.TROUBLE_BEGAN: Topic.TROUBLE,
+    Kind.TROUBLE_ENDED: Topic.MENDED,
     Kind.WEBHOOK_STUCK: Topic.WEBHOOKS,
 }
 
@@ -61,6 +65,7 @@ LOUD = frozenset(
         Topic.UNREACHABLE,
         Topic.STOPPED,
         Topic.WEBHOOKS,
+        Topic.TROUBLE,
     }
 )
 

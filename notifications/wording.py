@@ -29,6 +29,8 @@ HEADLINES = {
     Kind.GLASS_BROKEN: "Glass broken",
     Kind.GLASS_MENDED: "Break-glass is over",
     Kind.WEBHOOK_DISABLED: "Webhook switched off",
+    Kind.TROUBLE_BEGAN: "Something is stuck",
+    Kind.TROUBLE_ENDED: "It goes on again",
     Kind.WEBHOOK_STUCK: "An agent cannot be told",
 }
 
@@ -132,6 +134,14 @@ def _webhook_stuck(data: dict[str, Any]) -> str:
     )
 
 
+def _trouble_began(data: dict[str, Any]) -> str:
+    return "It does not go on by itself: somebody who runs this has to look at it."
+
+
+def _trouble_ended(data: dict[str, Any]) -> str:
+    return "Whatever was wrong is over."
+
+
 def _outcome(data: dict[str, Any]) -> str:
     why = data.get("why")
     return f"{line(why[:1].upper() + why[1:])}." if why else ""
@@ -152,6 +162,8 @@ EXPLANATIONS: dict[Kind, Callable[[dict[str, Any]], str]] = {
     Kind.GLASS_BROKEN: _glass_broken,
     Kind.GLASS_MENDED: _glass_mended,
     Kind.WEBHOOK_DISABLED: _webhook_disabled,
+    Kind.TROUBLE_BEGAN: _trouble_began,
+    Kind.TROUBLE_ENDED: _trouble_ended,
     Kind.WEBHOOK_STUCK: _webhook_stuck,
 }
 

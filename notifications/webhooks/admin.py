@@ -62,7 +62,7 @@ class WebhookAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     actions = None
     actions_detail = ["log", "send_test", "replay_failed", "rotate", "switch"]
-    readonly_fields = ["state", "disabled_reason", "health", "created_at", "secrets"]
+    readonly_fields = ["state", "health", "created_at", "secrets"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Webhook]:
         rows: QuerySet[Webhook] = super().get_queryset(request)
@@ -105,11 +105,13 @@ class WebhookAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="of late")
     def health(self, webhook: Webhook) -> str:
+        if not webhook.active:
+            return visible_line(webhook.disabled_reason)
         if not webhook.failures:
             return "Nothing has failed."
         rest = webhook.rests_until
         resting = f" It is left alone until {rest:%H:%M:%S} UTC." if rest else ""
-        return f"{webhook.failures} attempts in a row have failed.{resting}"
+        return f"Attempts failed in a row: {webhook.failures}.{resting}"
 
     @admin.display(description="signed with")
     def secrets(self, webhook: Webhook) -> str:
@@ -164,7 +166,7 @@ class WebhookAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
         page = reverse("admin:notifications_webhookmessage_changelist")
         return redirect(f"{page}?webhook__id__exact={found.pk}")
 
-    @action(description="Send a test", icon="send", permissions=["change_webhook"])  # type: ignore[untyped-decorator]
+    @action(description="Test", icon="send", permissions=["change_webhook"])  # type: ignore[untyped-decorator]
     def send_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
         webhook = self._webhook(request, object_id)
         if request.method == "POST":
@@ -183,9 +185,7 @@ class WebhookAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
             intro="A message of the type webhook.test, signed and sent like any other.",
         )
 
-    @action(
-        description="Replay what failed", icon="replay", permissions=["change_webhook"]
-    )  # type: ignore[untyped-decorator]
+    @action(description="Replay", icon="replay", permissions=["change_webhook"])  # type: ignore[untyped-decorator]
     def replay_failed(self, request: HttpRequest, object_id: str) -> HttpResponse:
         webhook = self._webhook(request, object_id)
         form = SinceForm(request.POST if request.method == "POST" else None)
@@ -229,7 +229,7 @@ class WebhookAdmin(Undeletable, ModelAdmin):  # type: ignore[misc]
         )
 
     @action(
-        description="Switch on or off",
+        description="On or off",
         icon="power_settings_new",
         permissions=["change_webhook"],
     )  # type: ignore[untyped-decorator]

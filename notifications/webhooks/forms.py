@@ -25,7 +25,9 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Webhook
         fields = ["agent", "url"]
         widgets = {"url": UnfoldAdminTextInputWidget}
-        help_texts = {"url": "https://…, reachable for everybody. It must be ours."}
+        help_texts = {
+            "url": "Where the agent listens: https://… It is told there what becomes of its actions."
+        }
 
     def clean(self) -> dict[str, Any]:
         said: dict[str, Any] = super().clean() or {}

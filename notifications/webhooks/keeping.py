@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import transaction
 
@@ -226,6 +225,6 @@ def note(
         agent=webhook.agent,
         stream=f"agent:{webhook.agent.name}",
         webhook=webhook.pk,
-        host=urlsplit(webhook.url).hostname,
+        host=webhook.host,
         **data,
     )

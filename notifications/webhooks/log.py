@@ -13,7 +13,14 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import action
 
-from governance.console import ReadOnly, act_page, label, person, pretty
+from governance.console import (
+    InfinitePaginator,
+    ReadOnly,
+    act_page,
+    label,
+    person,
+    pretty,
+)
 from governance.errors import Refused
 from governance.text_safety import visible_line
 from notifications.webhooks import keeping
@@ -43,25 +50,26 @@ class AttemptInline(ReadOnly, TabularInline):  # type: ignore[misc]
 
 @admin.register(WebhookMessage)
 class WebhookMessageAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    list_display = ["key", "type", "agent", "to", "made_at", "progress", "tries"]
-    list_display += ["next", "error"]
-    list_filter = ["state", "type", "webhook"]
+    list_display = ["type", "to", "made_at", "progress", "tries", "next", "error"]
+    list_filter = ["state", "webhook__agent"]
     list_select_related = ["webhook__agent"]
     search_fields = ["key"]
+    search_help_text = "Search for a webhook-id."
     show_full_result_count = False
-    fields = ["key", "type", "agent", "to", "made_at", "progress", "tries", "next"]
+    paginator = InfinitePaginator
+    fields = ["key", "type", "to", "where", "made_at", "progress", "tries", "next"]
     fields += ["sent_at", "error", "said"]
     readonly_fields = fields
     inlines = [AttemptInline]
     actions = None
     actions_detail = ["replay"]
 
-    @admin.display(description="agent", ordering="webhook__agent__name")
-    def agent(self, message: WebhookMessage) -> str:
-        return message.webhook.agent.name
-
-    @admin.display(description="address", ordering="webhook__url")
+    @admin.display(description="to")
     def to(self, message: WebhookMessage) -> str:
+        return visible_line(str(message.webhook))
+
+    @admin.display(description="address")
+    def where(self, message: WebhookMessage) -> str:
         return visible_line(message.webhook.url)
 
     @admin.display(description="state", ordering="state")

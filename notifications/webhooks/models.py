@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 from typing import Self
+from urllib.parse import urlsplit
 
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
@@ -104,7 +105,12 @@ class Webhook(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.url
+        return f"{self.agent} at {self.host}"
+
+    @property
+    def host(self) -> str:
+        """Whose address it is. The rest may be as good as a password."""
+        return urlsplit(self.url).hostname or ""
 
     def rest(self) -> timedelta | None:
         """How long to leave it alone after so many failures in a row."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -199,7 +198,7 @@ def record(kind: Kind, message: WebhookMessage, at: datetime, **data: Any) -> No
         agent=webhook.agent,
         stream="" if event else f"agent:{webhook.agent.name}",
         webhook=webhook.pk,
-        host=urlsplit(webhook.url).hostname,
+        host=webhook.host,
         message=message.key,
         type=message.type,
         **data,

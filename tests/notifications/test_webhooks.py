@@ -20,7 +20,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from approvals import services
 from approvals.jobs import settle_due
 from approvals.models import ApprovalRequest, Vote
-from governance import clock, freezes
+from governance import clock, freezes, sealing
 from governance.ledger import Kind
 from governance.models import Agent, Event, User
 from governance.services import create_agent
@@ -68,7 +68,7 @@ def message() -> WebhookMessage:
 
 
 def decide(request: ApprovalRequest, person: User, verdict: str = "approve") -> None:
-    said = {"comment": "Ask for a photo.", "digest": request.digest}
+    said: dict[str, Any] = {"comment": "Ask for a photo.", "digest": request.digest}
     services.decide(request, person, Vote.Verdict(verdict), **said)
     publish_events()
 
@@ -116,7 +116,7 @@ def test_an_approval_is_told_signed(
 def test_what_the_agent_sent_itself_stays_here(
     agent: Agent, secret: str, alice: User, receiver: Receiver
 ) -> None:
-    canary = {"reason": "canary-1", "context": {"note": "canary-2"}}
+    canary: dict[str, Any] = {"reason": "canary-1", "context": {"note": "canary-2"}}
     decide(make_request(agent, customer_id="canary-3", **canary), alice)
     send_webhooks()
 
@@ -128,7 +128,11 @@ def test_nor_do_the_parameters_that_people_propose(
     secret: str, refund: ApprovalRequest, alice: User, receiver: Receiver
 ) -> None:
     proposed = {**refund.params, "customer_id": "canary"}
-    said = {"digest": refund.digest, "proposed_params": proposed, "comment": "Less."}
+    said: dict[str, Any] = {
+        "digest": refund.digest,
+        "proposed_params": proposed,
+        "comment": "Less.",
+    }
     services.decide(refund, alice, Vote.Verdict.REQUEST_CHANGES, **said)
     publish_events()
     send_webhooks()
@@ -230,7 +234,7 @@ def test_each_address_is_told_once(
 def test_what_is_long_is_told_short(
     secret: str, refund: ApprovalRequest, alice: User, receiver: Receiver
 ) -> None:
-    said = {"conditions": ["c" * 3000] * 8, "digest": refund.digest}
+    said: dict[str, Any] = {"conditions": ["c" * 3000] * 8, "digest": refund.digest}
     services.decide(refund, alice, Vote.Verdict.APPROVE, **said)
     publish_events()
     send_webhooks()
@@ -246,7 +250,7 @@ def test_hostile_text_arrives_as_it_was_said(
     secret: str, refund: ApprovalRequest, alice: User, receiver: Receiver
 ) -> None:
     hostile = "</script>\u202e\u2028\\ \" \U0001f4a5 '\r\n"
-    said = {"comment": hostile, "digest": refund.digest}
+    said: dict[str, Any] = {"comment": hostile, "digest": refund.digest}
     services.decide(refund, alice, Vote.Verdict.APPROVE, **said)
     publish_events()
     send_webhooks()
@@ -290,7 +294,7 @@ def signatures(at: datetime) -> set[str]:
     keys = [webhook().secret, webhook().former_secret]
     found = set()
     for key in keys:
-        plain = signing.unseal(key, signing.PURPOSE)
+        plain = sealing.unseal(key, signing.PURPOSE)
         if signing.signed(plain, message().key, at, message().body) in made:
             found.add(plain)
     assert len(made) == len(found)

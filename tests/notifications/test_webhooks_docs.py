@@ -35,7 +35,7 @@ def told(
 ) -> tuple[str, Any]:
     """An approval that has arrived: the secret, and what was received."""
     secret = keeping.set_up(agent, receiver.url, author=root())[1]
-    said = {"comment": "Clear photo.", "digest": refund.digest}
+    said: dict[str, Any] = {"comment": "Clear photo.", "digest": refund.digest}
     services.decide(refund, alice, Vote.Verdict.APPROVE, **said)
     publish_events()
     send_webhooks()

@@ -174,7 +174,9 @@ def test_a_test_is_sent_and_seen(
     shown = console.get(f"{LOG}{message.pk}/change/").text
     assert "&lt;b&gt;Out of order&lt;/b&gt;⟨U+0000⟩" in shown
     assert "The receiver answered 500." in shown
-    assert message.key in console.get(f"{LOG}?webhook__id__exact={webhook.pk}").text
+    link = f"{LOG}{message.pk}/change/"
+    assert link in console.get(f"{LOG}?webhook__id__exact={webhook.pk}").text
+    assert link in console.get(f"{LOG}?q={message.key}").text
     assert "failing" in console.get(LIST).text
 
 

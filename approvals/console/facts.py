@@ -6,6 +6,8 @@ what could deceive the eye spelled out. Names are sorted as in the digest.
 
 from __future__ import annotations
 
+import json
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +22,9 @@ LONG = 200
 FLAGGED_LETTERS = 3
 # From how many values on a part of them gets a heading of its own.
 MANY = 12
+
+# What stands between names on a page, or looks like that; a position; our own quotes.
+_POSING = re.compile(r"[›>»❯⟩〉→]|^no[.\s]|^\"", re.IGNORECASE)  # noqa: RUF001
 
 # A name in an object, or a position in a list, counted from 1.
 Path = tuple[str | int, ...]
@@ -40,7 +45,7 @@ class Fact:
 
     def steps(self) -> list[tuple[str, bool]]:
         """Return the way to it: each step, and whether it is a position in a list."""
-        return [(str(step), isinstance(step, int)) for step in self.path]
+        return [(_told_step(step), isinstance(step, int)) for step in self.path]
 
     def further_steps(self) -> list[tuple[str, bool]]:
         """Return the way from a heading that names the first step."""
@@ -85,12 +90,24 @@ def parts(facts: list[Fact]) -> list[Part]:
     for first, group in groupby(facts, lambda fact: fact.path[:1]):
         members = list(group)
         if len(members) >= MANY and len(members) < len(facts):
-            found.append(Part(str(first[0]), members))
+            found.append(Part(_told_step(first[0]), members))
         elif found and not found[-1].title:
             found[-1].facts.extend(members)
         else:
             found.append(Part("", members))
     return found
+
+
+def _told_step(step: str | int) -> str:
+    """Return a name as it is, or in quotes where it could be taken for a place."""
+    if isinstance(step, int):
+        return str(step)
+    return json.dumps(step, ensure_ascii=False) if _poses(step) else step
+
+
+def _poses(name: str) -> bool:
+    """Whether it looks like several names, a position in a list, or nothing at all."""
+    return not name.strip() or name != name.strip() or bool(_POSING.search(name))
 
 
 def _told(value: Any) -> tuple[str, str]:
@@ -116,6 +133,8 @@ def _notes(path: Path, value: Any) -> Iterator[str]:
     for name in path:
         if isinstance(name, str):
             yield from _warnings(name, "The name")
+        if isinstance(name, str) and _poses(name):
+            yield "The name is in quotes: it could be taken for something else."
     if isinstance(value, str):
         yield from _warnings(value, "This text")
         yield from links.notes(value)

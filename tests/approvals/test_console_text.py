@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from approvals.console import facts
 from approvals.console.facts import Fact, flatten
 from approvals.console.revealing import reveal, reveal_line
 from approvals.models import ApprovalRequest
@@ -198,6 +199,59 @@ def test_a_position_is_not_taken_for_a_name() -> None:
     [listed], [named] = flatten({"a": ["x"]}), flatten({"a": {"1": "x"}})
 
     assert listed.steps() != named.steps()
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a \u203a b", '"a \u203a b"'),
+        ("a > b", '"a > b"'),
+        ("a \u203a no. 1", '"a \u203a no. 1"'),
+        ("no. 1", '"no. 1"'),
+        (" No.1", '" No.1"'),
+        ("", '""'),
+        (" ", '" "'),
+        ("\t", '"\\t"'),
+        ("amount ", '"amount "'),
+        ('"a"', '"\\"a\\""'),
+    ],
+)
+def test_a_name_that_could_be_taken_for_a_place_is_in_quotes(
+    name: str, shown: str
+) -> None:
+    [alone], [within] = flatten({name: 1}), flatten({"a": {name: [2]}})
+    [part, _] = facts.parts(list(flatten({name: list(range(12)), "z": 1})))
+
+    assert alone.steps() == [(shown, False)]
+    assert within.steps() == [("a", False), (shown, False), ("1", True)]
+    assert part.title == shown
+    assert "The name is in quotes" in " ".join(alone.notes)
+
+
+def test_forged_names_are_told_from_places_on_every_page(
+    agent: Agent, refund_rules: None, alice: User
+) -> None:
+    forged: dict[str, Any] = {
+        "a \u203a b": 1,
+        "a": {"b": 2, "no. 1": 3},
+        "l": [9],
+        "": 3,
+        " ": 4,
+    }
+    request = make_request(agent, **forged)
+    names = [
+        "&quot;a \u203a b&quot;",
+        "&quot;no. 1&quot;",
+        "&quot;&quot;",
+        "&quot; &quot;",
+    ]
+
+    client = browser(alice)
+    story = f"/admin/approvals/approvalrequest/story/{request.action_id}/"
+    together = f"{QUEUE}together/?verdict=reject&pick={request.pk}"
+    for address in (page_of(request), story, together):
+        page = client.get(address).content.decode()
+        assert [name for name in names if name not in page] == [], address
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from approvals.models import ApprovalRequest, PresetReason, SavedView
 from governance import clock, freezes, roles, services
 from governance.models import Agent, AgentKey, User
 from notifications import jobs
-from notifications.models import Place, Rota, Rule, Webhook
+from notifications.models import Place, Rota, Rule, SlackAccount, Webhook
 from notifications.webhooks import signing
 from notifications.webhooks.messages import trial
 from policies import backtests, drafts
@@ -76,6 +76,7 @@ def make_everything(agent: Agent, alice: User, bob: User) -> None:
     freezes.freeze("mail.*", reason="The list is wrong.", author=None)
     PresetReason.objects.create(verdict="reject", text="Ask for a photo first.")
     SavedView.objects.create(person=alice, name="Large", query="risk=high")
+    SlackAccount.objects.create(person=alice, team="T1", user="U1", linked_at=end)
     _give_a_webhook(agent)
     _say_who_hears(alice)
     jobs.publish_events()

@@ -19,6 +19,8 @@ PUBLIC = {
     "/readyz",
     "/metrics",
     "/schemas/policy-file.json",
+    # Open to whoever can sign like Slack.
+    "/slack/interact",
     "/api/v1/schema",
     "/api/v1/docs",
 }

@@ -11,12 +11,14 @@ from typing import Any
 from approvals.models import Vote
 from notifications.slack.buttons import Button
 from notifications.slack.texts import Block, escaped, fit, label, plain, section, strong
-from notifications.templatetags.inert import bracketed
+from notifications.templatetags.inert import bracketed, quoted
 from notifications.transports.base import Message
 
 OPEN = "open"
 TOO_LONG = "It is too long to be shown here whole."
 LONGEST_PREVIEW = 500
+# Before each line of the agent's: none of them can pass for one of ours.
+BAR = "│ "
 # A section holds ten fields: five lines of two.
 LINES = 5
 
@@ -82,9 +84,9 @@ def _matter(message: Message) -> Iterator[Block]:
     if message.words or message.context:
         yield label("Said by the agent, not verified")
     if message.words:
-        yield section(message.words)
+        yield section(quoted(message.words, BAR))
     if message.context:
-        yield section(message.context)
+        yield section(quoted(message.context, BAR))
 
 
 def _bottom(message: Message, obstacle: str) -> Iterator[Block]:

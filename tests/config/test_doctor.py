@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import SystemCheckError
 from django.db import connection
 
 from approvals.models import BypassReview
@@ -61,6 +62,7 @@ def at_work(db: None) -> None:
             "countersign.W005",
         ),
         (checks.worker_setting, "WORKER", "rq", "countersign.E006"),
+        (checks.slack, "SLACK_BOT_TOKEN", "xoxb-1", "countersign.E018"),
     ],
 )
 def test_it_refuses_unsafe_settings(
@@ -78,6 +80,16 @@ def test_safe_addresses_are_fine(settings: Any, url: str) -> None:
     settings.PUBLIC_URL = url
 
     assert ids(checks.public_url) == []
+
+
+@pytest.mark.parametrize("secret", ["", "  "])
+def test_nothing_starts_that_could_not_check_slack(settings: Any, secret: str) -> None:
+    settings.SLACK_BOT_TOKEN, settings.SLACK_SIGNING_SECRET = "xoxb-1", secret
+    with pytest.raises(SystemCheckError, match="SLACK_SIGNING_SECRET"):
+        call_command("check")
+
+    settings.SLACK_SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
+    call_command("check")
 
 
 def test_this_database_is_as_it_should_be(db: None) -> None:

@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from pytest_django import Settings
 
 from approvals.jobs import settle_due
-from governance import clock
+from governance import clock, queue
 from governance.ledger import Kind
-from governance.models import Event, User
+from governance.models import Event, JobRun, User
 from notifications.jobs import publish_events, send_due
 from notifications.models import Delivery, Place, Trouble
 from notifications.watch.jobs import look
@@ -20,6 +21,7 @@ from tests.cast import AgentClient, make_user
 from tests.notifications import webserver
 from tests.notifications.mailserver import MailServer
 from tests.notifications.webserver import Answer, WebServer
+from tests.pages import browser
 
 pytestmark = [
     pytest.mark.django_db,
@@ -185,3 +187,23 @@ def test_a_monitor_that_is_away_is_no_trouble(monitor: WebServer) -> None:
     monitor.answer = lambda call: Answer(500)
 
     assert look() == 0
+
+
+def test_pages_of_those_who_run_it_say_so(api: AgentClient, alice: User) -> None:
+    api.submit()
+    look_later(minutes=3)
+    root = make_user("root", is_superuser=True)
+
+    page = reverse("admin:index")
+    assert "Events wait since 3 minutes" in browser(root).get(page).content.decode()
+    assert "Events wait" not in browser(alice).get(page).content.decode()
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(0, False), (3, True)])
+def test_pages_say_that_no_worker_runs(minutes: int, said: bool) -> None:
+    last = clock.now() - timedelta(minutes=minutes)
+    JobRun.objects.update_or_create(job=queue.HEARTBEAT, defaults={"last_run_at": last, "next_at": last})
+    root = make_user("root", is_superuser=True)
+
+    page = browser(root).get(reverse("admin:index")).content.decode()
+    assert ("No worker has run for 3 minutes" in page) == said

@@ -63,8 +63,6 @@ def running() -> Iterator[WebServer]:
 
         do_GET = do_POST
 
-        do_GET = do_POST
-
         def log_message(self, *args: object) -> None:
             """Say nothing."""
 

@@ -119,8 +119,8 @@ def test_an_address_that_differs_is_pointed_out(
     slack.people["U0EVIL"] = person("U0EVIL", "Alice", "mallory@example.com")
     page = browser(alice).get(invitation("U0EVIL"))
 
-    assert "not the one you have here" in page.content.decode()
-    assert "not the one" not in browser(alice).get(invitation()).content.decode()
+    assert "The e-mail address is another one" in page.content.decode()
+    assert "is another one" not in browser(alice).get(invitation()).content.decode()
 
 
 def test_a_name_stays_a_text(slack: SlackServer, alice: User) -> None:
@@ -218,7 +218,9 @@ def test_people_see_their_own_and_administrators_all(
 ) -> None:
     link(alice)
     assert "U0alice" not in browser(bob).get(PAGE).content.decode()
-    assert "U0alice" in browser(admin_user).get(PAGE).content.decode()
+    text = browser(admin_user).get(PAGE).content.decode()
+    assert "U0alice" in text
+    assert 'aria-label="Unlink alice"' in text
 
 
 def test_looking_at_it_by_get_unlinks_nothing(slack: SlackServer, alice: User) -> None:

@@ -189,13 +189,14 @@ def _post(event: Event, places: list[Place]) -> None:
 def _end_conversations(event: Event, request: ApprovalRequest, way: Route) -> None:
     """Say how it ended, wherever it was talked about: once in each conversation.
 
-    Where a message can be changed, each one is; elsewhere the last word is one more.
+    Where a message can be changed, each one is, or it would go on asking; elsewhere the
+    last word is one more, for which there may be a rule.
     """
     at = clock.now()
     told = {
         _conversation(delivery): last_word(event, delivery, at)
         for delivery in _talk_of(request)
-        if not way.ruled or delivery.channel in way.channels
+        if _is_editable(delivery) or not way.ruled or delivery.channel in way.channels
     }
     Delivery.objects.bulk_create(told.values(), ignore_conflicts=True)
 
@@ -222,16 +223,19 @@ def _conversation(delivery: Delivery) -> tuple[object, ...]:
 
 def last_word(event: Event, delivery: Delivery, at: datetime) -> Delivery:
     """Return the message that says how it ended where this one has asked."""
-    editable = delivery.channel in EDITABLE and delivery.reference
     return Delivery(
         event=event,
         channel=delivery.channel,
         person_id=delivery.person_id,
         place_id=delivery.place_id,
         address=delivery.address,
-        edits=delivery if editable else None,
+        edits=delivery if _is_editable(delivery) else None,
         next_attempt_at=at,
     )
+
+
+def _is_editable(delivery: Delivery) -> bool:
+    return delivery.channel in EDITABLE and bool(delivery.reference)
 
 
 def _cry_for_help(event: Event, request: ApprovalRequest) -> None:

@@ -42,10 +42,13 @@ class TooMuch(DeliveryError):
     """Slack does not show that much in one message."""
 
 
-def call(method: str, seconds: int = PATIENT, /, **arguments: Any) -> dict[str, Any]:
+def call(
+    method: str, seconds: float | None = None, /, **arguments: Any
+) -> dict[str, Any]:
     """Return what Slack answers, or raise ``DeliveryError`` with why it did not.
 
-    ``method`` is Slack's: ``chat.postMessage``. Nothing is tried twice in here: what
+    ``method`` is Slack's: ``chat.postMessage``; ``seconds`` is how long it may take, and
+    ``PATIENT`` without. Nothing is tried twice in here: what
     was posted and not answered would be there twice.
     """
     # Loading it takes a while, and most processes never need it.
@@ -55,7 +58,7 @@ def call(method: str, seconds: int = PATIENT, /, **arguments: Any) -> dict[str, 
     client = WebClient(
         token=settings.SLACK_BOT_TOKEN,
         base_url=settings.SLACK_API_URL,
-        timeout=seconds,
+        timeout=seconds or PATIENT,  # type: ignore[arg-type]
         retry_handlers=[],
     )
     try:

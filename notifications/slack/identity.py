@@ -41,9 +41,9 @@ class Identity:
     is_guest: bool
 
 
-def our_team(seconds: int = api.AT_ONCE) -> str:
+def our_team() -> str:
     """Return the id of the workspace that the app's token belongs to."""
-    return str(_us(seconds)["team_id"])
+    return str(_us(api.AT_ONCE)["team_id"])
 
 
 def look_up(user: str) -> Identity:
@@ -68,7 +68,7 @@ def look_up(user: str) -> Identity:
     )
 
 
-def _us(seconds: int) -> dict[str, Any]:
+def _us(seconds: float) -> dict[str, Any]:
     """Return who we are in Slack, asked once an hour and for every token."""
     digest = hashlib.sha256(settings.SLACK_BOT_TOKEN.encode()).hexdigest()
     key = f"slack.us.{digest[:32]}"
@@ -79,7 +79,7 @@ def _us(seconds: int) -> dict[str, Any]:
     return known
 
 
-def _ask(method: str, seconds: int, **arguments: str) -> dict[str, Any]:
+def _ask(method: str, seconds: float, **arguments: str) -> dict[str, Any]:
     try:
         return api.call(method, seconds, **arguments)
     except DeliveryError as error:

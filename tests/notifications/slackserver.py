@@ -47,6 +47,7 @@ class SlackServer:
         self.failures: dict[str, list[Answer]] = {}
         self.calls: list[str] = []
         self.told: list[dict[str, Any]] = []
+        self.sleeping, self.woken = "", threading.Event()
         self._arrived = threading.Condition()
         server.answer = self.answer
 
@@ -57,6 +58,9 @@ class SlackServer:
             return self._hear(json.loads(call.body))
         method = call.path.removeprefix("/api/").partition("?")[0]
         self.calls.append(method)
+        if method == self.sleeping:
+            self.woken.wait(30)
+            return refuse("internal_error")
         if self.failures.get(method):
             return self.failures[method].pop(0)
         if call.headers.get("Authorization") != f"Bearer {self.token}":
@@ -65,6 +69,16 @@ class SlackServer:
         return (
             found if isinstance(found, Answer) else Answer(body={"ok": True, **found})
         )
+
+    @contextmanager
+    def asleep(self, method: str) -> Iterator[None]:
+        """Give no answer to this method for as long as this lasts."""
+        self.sleeping = method
+        try:
+            yield
+        finally:
+            self.sleeping = ""
+            self.woken.set()
 
     def auth_test(self, said: dict[str, Any]) -> dict[str, Any]:
         return {"team_id": TEAM, "team": "Acme", "user_id": "U0BOT", "bot_id": "B0BOT"}

@@ -13,8 +13,9 @@ from approvals import services
 from approvals.models import ApprovalRequest, Vote
 from governance import clock
 from governance.models import Event, User
+from notifications import sending
 from notifications.jobs import publish_events, send_due
-from notifications.models import Delivery, Place, SlackAccount
+from notifications.models import Delivery, Place, Rule, SlackAccount
 from tests.cast import AgentClient
 from tests.notifications.slackserver import (
     TEAM,
@@ -116,6 +117,24 @@ def test_a_copy_is_known_by_its_id(
     assert mark["event_payload"]["id"].startswith(f"{request.pk}.{delivery().pk}@")
 
 
+def test_a_worker_that_dies_after_posting_leaves_a_copy_with_the_same_id(
+    api: AgentClient, slack: SlackServer, place: Place
+) -> None:
+    api.submit()
+    publish_events()
+    dying = delivery()
+    assert Delivery.objects.claim(dying, clock.now())
+    message = sending.prepare(dying)
+    assert message
+    sending.send(dying, message)
+    tell_later(minutes=5)
+
+    first, second = slack.posted
+    assert first["metadata"] == second["metadata"]
+    assert first["blocks"] == second["blocks"]
+    assert delivery().reference == f"C0REFUNDS:{second['ts']}"
+
+
 # When it fails
 
 
@@ -177,6 +196,22 @@ def test_nonsense_is_tried_again_and_never_at_once(
     ask(api)
     assert delivery().state == State.WAITING
     assert slack.calls.count("chat.postMessage") == 1
+
+    tell_later(minutes=5)
+    assert delivery().state == State.SENT
+
+
+def test_a_server_that_is_slow_is_not_waited_for(
+    api: AgentClient,
+    slack: SlackServer,
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("notifications.slack.api.PATIENT", 0.2)
+    with slack.asleep("chat.postMessage"):
+        ask(api)
+    assert delivery().state == State.WAITING
+    assert "timed out" in delivery().error
 
     tell_later(minutes=5)
     assert delivery().state == State.SENT
@@ -365,6 +400,17 @@ def test_every_message_says_in_the_end_who_decided_what(
     for message in slack.posted:
         assert "Approved by bob" in shown(message)
         assert verdicts(message) == []
+
+
+def test_no_rule_leaves_buttons_on_what_is_decided(
+    api: AgentClient, slack: SlackServer, place: Place, bob: User
+) -> None:
+    Rule.objects.create(title="Quiet", topics=["decided"], channels=[], places=False)
+    decide(ask(api), bob, Vote.Verdict.REJECT)
+
+    [message] = slack.posted
+    assert "Rejected by bob" in shown(message)
+    assert verdicts(message) == []
 
 
 def test_silence_ends_the_messages_as_well(

@@ -16,6 +16,7 @@ from governance.models import Action, Event, Status, User
 from notifications.jobs import publish_events, send_due
 from notifications.models import Place, SlackAccount
 from notifications.slack import answers
+from notifications.slack import api as web_api
 from tests.cast import REFUND, AgentClient
 from tests.notifications.slackserver import (
     TEAM,
@@ -386,6 +387,17 @@ def test_a_dialog_that_does_not_open_is_no_harm(
 
     assert slack.heard() == ["Slack did not open the dialog in time. Press again."]
     assert not Event.objects.filter(kind=Kind.VIEWED).exists()
+
+
+def test_whoever_presses_does_not_wait_for_a_slack_that_is_slow(
+    slack: SlackServer, message: Message, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert web_api.AT_ONCE < 3
+    monkeypatch.setattr(web_api, "AT_ONCE", 0.2)
+    with slack.asleep("views.open"):
+        assert slack.press(message, "approve").status_code == 200
+
+    assert slack.heard() == ["Slack did not open the dialog in time. Press again."]
 
 
 def test_slack_that_cannot_say_who_we_are_is_asked_again(

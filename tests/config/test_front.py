@@ -100,7 +100,11 @@ def test_django_gets_the_whole_body_and_its_length() -> None:
 
 @pytest.mark.parametrize(
     ("path", "limit"),
-    [("/api/v1/actions", 256 * 1024), ("/admin/login/", 1024 * 1024)],
+    [
+        ("/api/v1/actions", 256 * 1024),
+        ("/slack/interact", 64 * 1024),
+        ("/admin/login/", 1024 * 1024),
+    ],
 )
 def test_a_body_is_refused_before_it_has_all_arrived(path: str, limit: int) -> None:
     call = scope(path, method="POST")

@@ -26,6 +26,13 @@ def person(request: HttpRequest) -> User:
     return request.user
 
 
+def number(text: str) -> int:
+    """Return what an address or a form names by its number; 0, which nothing has, for
+    what is none, or is longer than any key."""
+    plain = text.isascii() and text.isdecimal() and len(text) < 19
+    return int(text) if plain else 0
+
+
 class ReadOnly:
     """Closes the add, change and delete doors of an admin or an inline."""
 

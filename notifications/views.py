@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from governance import clock
+from governance.console import number
 from governance.models import User
 from governance.text_safety import visible_line
 from notifications import announcements
@@ -60,10 +61,9 @@ def mine(request: HttpRequest) -> HttpResponse:
 @require_POST
 def read(request: HttpRequest) -> HttpResponseRedirect:
     """Mark as read what the page showed, and nothing that has arrived since."""
-    newest = request.POST.get("newest", "")
-    if newest.isdecimal():
-        shown = Delivery.objects.unread(_person(request)).filter(pk__lte=int(newest))
-        shown.update(read_at=clock.now())
+    newest = number(request.POST.get("newest", ""))
+    shown = Delivery.objects.unread(_person(request)).filter(pk__lte=newest)
+    shown.update(read_at=clock.now())
     return redirect("admin:notifications_delivery_mine")
 
 

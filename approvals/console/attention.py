@@ -21,6 +21,7 @@ from approvals.deciders import spoken
 from approvals.models import ApprovalRequest, Seat, Snooze, Stage, desk_of
 from approvals.services import attention
 from governance import clock
+from governance.console import number
 from governance.errors import Invalid, Refused
 from governance.models import User
 
@@ -194,8 +195,7 @@ def _wake(request: HttpRequest, approval: ApprovalRequest, person: User) -> str:
 
 def _reassign(request: HttpRequest, approval: ApprovalRequest, person: User) -> str:
     stage, _, group = request.POST.get("to", "").partition(":")
-    mine = Stage.objects.filter(request=approval)
-    found = mine.filter(pk=stage).first() if stage.isdecimal() else None
+    found = Stage.objects.filter(request=approval, pk=number(stage)).first()
     if found is None:
         raise Invalid("Choose who it belongs to.", code="reassign_to")
     reason = request.POST.get("reason", "")

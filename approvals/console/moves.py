@@ -22,6 +22,7 @@ from approvals.console import access, standing, timeline
 from approvals.console.words import VERDICTS, Label, span
 from approvals.models import ApprovalRequest, Vote
 from governance import clock
+from governance.console import number
 from governance.errors import Refused
 from governance.ledger import Kind
 from governance.models import Action, Event, User
@@ -78,15 +79,11 @@ def _moved(request: HttpRequest, object_id: UUID) -> HttpResponse:
     person = access.person(request)
     visible = ApprovalRequest.objects.visible_to(person).select_related("action__agent")
     approval = get_object_or_404(visible, pk=object_id)
-    events = steps_since(approval.action, _number(request.GET.get("seen", "")))
+    events = steps_since(approval.action, number(request.GET.get("seen", "")))
     if not events:
         return HttpResponse(status=204)
     context = {"move": Move(approval, person, events, clock.now())}
     return render(request, "approvals/console/moved.html", context)
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
 
 
 class Move:

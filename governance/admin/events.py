@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -154,7 +155,12 @@ class EventAdmin(Told, LongList, ReadOnly, ModelAdmin):  # type: ignore[misc]
         form = request.POST.get("format")
         if form not in export.FORMATS:
             raise PermissionDenied
-        listed = self.get_changelist_instance(request)
+        try:
+            listed = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            said = "There is no such filter. Nothing was downloaded."
+            self.message_user(request, said, messages.ERROR)
+            return redirect("admin:governance_event_changelist")
         if unread(listed.filter_specs):
             # The list says why.
             page = reverse("admin:governance_event_changelist")

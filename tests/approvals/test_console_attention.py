@@ -123,7 +123,10 @@ def test_it_is_passed_on_with_a_word(asked: ApprovalRequest, alice: User) -> Non
     assert "Not yours? Not now?" not in told
 
 
-@pytest.mark.parametrize("to", ["", ":legal", "x:legal", "999:legal", "ID:friends"])
+@pytest.mark.parametrize(
+    "to",
+    ["", ":legal", "x:legal", "²:legal", "999:legal", "ID:friends", f"{'9' * 5000}:x"],
+)
 def test_a_place_that_makes_no_sense_changes_nothing(
     asked: ApprovalRequest, alice: User, to: str
 ) -> None:

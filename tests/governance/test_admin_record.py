@@ -164,6 +164,15 @@ def test_a_download_honours_the_filters_and_is_on_record(
     assert event.data == {"format": "csv", "filters": {"kind": "voted"}}
 
 
+@pytest.mark.parametrize("query", ["anything=x", "kind=voted&anything=x"])
+def test_what_filters_nothing_is_not_downloaded(boss: Client, query: str) -> None:
+    answer = boss.post(f"{EVENTS}export/?{query}", {"format": "csv"}, follow=True)
+
+    assert answer.redirect_chain[0] == (EVENTS, 302)
+    assert "There is no such filter. Nothing was downloaded." in answer.content.decode()
+    assert not Event.objects.filter(kind=Kind.EXPORTED).exists()
+
+
 def test_a_download_needs_a_post(boss: Client) -> None:
     assert boss.get(f"{EVENTS}export/").status_code == 405
 

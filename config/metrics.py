@@ -16,7 +16,7 @@ from approvals.judgement import UNEVALUATED
 from approvals.models import BypassReview
 from governance import clock
 from governance.models import Action, JobRun, PendingEvent
-from notifications.models import Delivery, Trouble
+from notifications.models import Delivery, Trouble, WebhookMessage
 
 
 class Countersign(Collector):
@@ -26,6 +26,7 @@ class Countersign(Collector):
         yield self._actions()
         yield self._overdue()
         yield self._outbox()
+        yield self._webhooks()
         yield self._reviews()
         yield self._troubles()
         yield self._jobs()
@@ -52,6 +53,14 @@ class Countersign(Collector):
         for state, count in rows.annotate(Count("pk")):
             family.add_metric([state], count)
         family.add_metric(["unpublished"], PendingEvent.objects.count())
+        return family
+
+    def _webhooks(self) -> GaugeMetricFamily:
+        words = "Messages to agents' webhooks that wait, or were given up."
+        family = GaugeMetricFamily("countersign_webhooks", words, labels=["state"])
+        for state in (WebhookMessage.State.WAITING, WebhookMessage.State.FAILED):
+            count = WebhookMessage.objects.filter(state=state).count()
+            family.add_metric([state], count)
         return family
 
     def _reviews(self) -> GaugeMetricFamily:

@@ -292,3 +292,11 @@ def test_lists_ask_the_same_for_one_and_for_eleven(
     many = [asked(page) for page in (LIST, LOG) for _ in range(2)]
 
     assert many[1::2] == few[1::2]
+
+
+def test_operators_see_what_was_given_up(webhook: Webhook) -> None:
+    failed(webhook, 2)
+
+    metrics = Client().get("/metrics").text
+    assert 'countersign_webhooks{state="failed"} 2.0' in metrics
+    assert 'countersign_webhooks{state="waiting"} 0.0' in metrics

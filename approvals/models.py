@@ -233,7 +233,7 @@ class ApprovalRequest(models.Model):
     class Outcome(models.TextChoices):
         APPROVED = "approved"
         REJECTED = "rejected"
-        CHANGES_REQUESTED = "changes_requested"
+        CHANGES_REQUESTED = "changes_requested", "Changes requested"
         EXPIRED = "expired"
         CANCELLED = "cancelled"
         # Judged again, by other rules: another request took its place, or none.
@@ -285,6 +285,7 @@ class ApprovalRequest(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name = "request"
+        verbose_name_plural = "approvals"
         default_permissions = ["view"]
         permissions = [
             (DECIDE, "Can decide this request"),
@@ -540,6 +541,8 @@ class Delegation(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "stand-in"
+        verbose_name_plural = "stand-ins"
         default_permissions = ["view"]
         permissions = [("delegate_for_others", "Can hand over the queue of others")]
         constraints = [
@@ -728,7 +731,7 @@ class BypassReview(models.Model):
     class Meta:
         ordering = ["-id"]
         verbose_name = "review after break-glass"
-        verbose_name_plural = "reviews after break-glass"
+        verbose_name_plural = "after break-glass"
         default_permissions = ["view"]
         constraints = [
             models.CheckConstraint(

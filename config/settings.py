@@ -363,6 +363,8 @@ LOGGING: dict[str, Any] = {
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Countersign",
+    # There is no other site to return to.
+    "SITE_URL": None,
     "SITE_HEADER": "Countersign",
     "SITE_SUBHEADER": "Approvals for AI agents",
     "SITE_SYMBOL": "verified",

@@ -120,6 +120,8 @@ class Freeze(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name = "stop button"
+        verbose_name_plural = "stop buttons"
         default_permissions = ["view"]
         permissions = [("freeze_actions", "Can freeze and thaw actions")]
         constraints = [
@@ -192,7 +194,7 @@ class Status(models.TextChoices):
     ALLOWED = "allowed"
     BLOCKED = "blocked"
     PENDING = "pending"
-    CHANGES_REQUESTED = "changes_requested"
+    CHANGES_REQUESTED = "changes_requested", "Changes requested"
     APPROVED = "approved"
     REJECTED = "rejected"
     EXPIRED = "expired"
@@ -254,7 +256,7 @@ class Action(models.Model):
     class Decision(models.TextChoices):
         ALLOW = "ALLOW"
         BLOCK = "BLOCK"
-        REQUIRE_APPROVAL = "REQUIRE_APPROVAL"
+        REQUIRE_APPROVAL = "REQUIRE_APPROVAL", "Require approval"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="actions")

@@ -91,6 +91,7 @@ class FlowStage(models.Model):
 
     class Meta:
         ordering = ["flow", "step", "id"]
+        verbose_name = "stage"
         default_permissions = []
         constraints = [
             models.CheckConstraint(
@@ -272,6 +273,8 @@ class RuleSet(models.Model):
     )
 
     class Meta:
+        verbose_name = "default"
+        verbose_name_plural = "default"
         default_permissions = ["change", "view"]
         constraints = [
             models.CheckConstraint(name="rule_set_is_single", condition=Q(pk=1)),
@@ -308,6 +311,7 @@ class Revision(models.Model):
 
     class Meta:
         ordering = ["-number"]
+        verbose_name_plural = "history"
         default_permissions = ["view"]
         permissions = [("restore_revision", "Can go back to earlier rules")]
 
@@ -468,6 +472,7 @@ class Backtest(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        verbose_name_plural = "try rules"
         default_permissions = ["view"]
         indexes = [
             # The sweep of what still has to run.

@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 ('evaluated', models.BooleanField(default=True)),
                 ('opened_at', models.DateTimeField()),
                 ('closed_at', models.DateTimeField(null=True)),
-                ('outcome', models.CharField(blank=True, choices=[('approved', 'Approved'), ('rejected', 'Rejected'), ('changes_requested', 'Changes Requested'), ('expired', 'Expired'), ('cancelled', 'Cancelled'), ('superseded', 'Superseded')], max_length=17)),
+                ('outcome', models.CharField(blank=True, choices=[('approved', 'Approved'), ('rejected', 'Rejected'), ('changes_requested', 'Changes requested'), ('expired', 'Expired'), ('cancelled', 'Cancelled'), ('superseded', 'Superseded')], max_length=17)),
                 ('conditions', models.JSONField(default=list)),
                 ('rules_revision', models.PositiveBigIntegerField(default=0)),
                 ('drift', models.JSONField(null=True)),
@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'request',
+                'verbose_name_plural': 'approvals',
                 'ordering': ['-id'],
                 'permissions': [('decide_approvalrequest', 'Can decide this request'), ('view_all_approvalrequest', 'Can view every request'), ('rejudge_approvalrequest', 'Can have waiting requests judged again'), ('view_vigilance', 'Can see how carefully people decide')],
                 'default_permissions': ['view'],
@@ -84,7 +85,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'review after break-glass',
-                'verbose_name_plural': 'reviews after break-glass',
+                'verbose_name_plural': 'after break-glass',
                 'ordering': ['-id'],
                 'default_permissions': ['view'],
             },
@@ -104,6 +105,8 @@ class Migration(migrations.Migration):
                 ('to', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='stands_in', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'stand-in',
+                'verbose_name_plural': 'stand-ins',
                 'ordering': ['-id'],
                 'permissions': [('delegate_for_others', 'Can hand over the queue of others')],
                 'default_permissions': ['view'],

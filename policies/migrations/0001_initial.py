@@ -141,6 +141,7 @@ class Migration(migrations.Migration):
                 ('confirmed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name_plural': 'history',
                 'ordering': ['-number'],
                 'permissions': [('restore_revision', 'Can go back to earlier rules')],
                 'default_permissions': ['view'],
@@ -170,6 +171,8 @@ class Migration(migrations.Migration):
                 ('default_flow', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.flow')),
             ],
             options={
+                'verbose_name': 'default',
+                'verbose_name_plural': 'default',
                 'default_permissions': ['change', 'view'],
             },
         ),
@@ -205,6 +208,7 @@ class Migration(migrations.Migration):
                 ('asked_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name_plural': 'try rules',
                 'ordering': ['-id'],
                 'default_permissions': ['view'],
                 'indexes': [models.Index(condition=models.Q(('finished_at', None)), fields=['id'], name='backtest_waiting')],
@@ -230,6 +234,7 @@ class Migration(migrations.Migration):
                 ('reassign_to', models.ManyToManyField(blank=True, related_name='+', to='auth.group')),
             ],
             options={
+                'verbose_name': 'stage',
                 'ordering': ['flow', 'step', 'id'],
                 'default_permissions': [],
                 'constraints': [models.CheckConstraint(condition=models.Q(('approvals__gte', 1)), name='flow_stage_asks_somebody'), models.CheckConstraint(condition=models.Q(('rejections__gte', 1)), name='flow_stage_can_be_rejected'), models.CheckConstraint(condition=models.Q(('on_timeout__in', ['reject', 'escalate', 'hold', 'approve'])), name='flow_stage_on_timeout_is_known'), models.CheckConstraint(condition=models.Q(('on_timeout', 'hold'), ('timeout__isnull', False), models.Q(('silence', []), _negated=True), _connector='OR'), name='flow_stage_times_out_unless_it_holds'), models.CheckConstraint(condition=models.Q(models.Q(('auto_approve_max_risk__isnull', False), ('auto_approve_max_risk__lte', 100), ('on_timeout', 'approve')), models.Q(models.Q(('on_timeout', 'approve'), _negated=True), ('auto_approve_max_risk', None)), _connector='OR'), name='flow_stage_approves_only_up_to_a_risk')],

@@ -9,13 +9,13 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.contrib.filters.admin import RelatedDropdownFilter
 from unfold.decorators import action
 
-from governance import words
+from governance import risk, words
 from governance.admin.events import LongList, Told
 from governance.admin.filters import (
     AskedFilter,
@@ -46,6 +46,23 @@ COLOURS = {
 }
 
 
+DECISIONS = {
+    Action.Decision.ALLOW: "success",
+    Action.Decision.BLOCK: "danger",
+    Action.Decision.REQUIRE_APPROVAL: "warning",
+}
+REASON = '<p>{} <code class="font-mono text-xs">{}</code></p>'
+
+
+def _said(reason: dict[str, Any]) -> tuple[str, str]:
+    """Return why a policy decided so, and which."""
+    decision = Action.Decision(reason["decision"]).label
+    words = visible_line(reason.get("reason") or "It gives no reason.")
+    policy = reason.get("policy")
+    name = f"{policy} v{reason.get('version')}" if policy else "no policy"
+    return f"{decision}: {words}", visible_line(name)
+
+
 class StoryInline(Told, ReadOnly, TabularInline):  # type: ignore[misc]
     """What happened to one action, in its order."""
 
@@ -67,7 +84,7 @@ class ActionAdmin(LongList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     class Media:
         css = {"all": ["governance/record.css"]}
 
-    list_display = ["summarised", "agent", "state", "decision", "risk", "created_at"]
+    list_display = ["summarised", "agent", "state", "verdict", "risky", "created_at"]
     list_filter = [
         StatusFilter,
         ("agent", RelatedDropdownFilter),
@@ -84,7 +101,7 @@ class ActionAdmin(LongList, ReadOnly, ModelAdmin):  # type: ignore[misc]
     fieldsets = [
         (
             None,
-            {"fields": ["summarised", "agent", "state", "decision", "risk", "story"]},
+            {"fields": ["summarised", "agent", "state", "verdict", "risky", "story"]},
         ),
         (
             "What runs",
@@ -148,6 +165,15 @@ class ActionAdmin(LongList, ReadOnly, ModelAdmin):  # type: ignore[misc]
         status = Status(action.status)
         return label(status.label, COLOURS.get(status, ""))
 
+    @admin.display(description="decision", ordering="decision")
+    def verdict(self, action: Action) -> SafeString:
+        decision = Action.Decision(action.decision)
+        return label(decision.label, DECISIONS[decision])
+
+    @admin.display(description="risk", ordering="risk")
+    def risky(self, action: Action) -> str:
+        return f"{action.risk}, {risk.band_of(action.risk)}"
+
     @admin.display(description="audit log")
     def story(self, action: Action) -> SafeString:
         return format_html(
@@ -190,7 +216,8 @@ class ActionAdmin(LongList, ReadOnly, ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="reasons")
     def all_reasons(self, action: Action) -> SafeString:
-        return pretty(action.reasons)
+        """The sentences; what is on record to the letter is in the audit log."""
+        return format_html_join("", REASON, map(_said, action.reasons))
 
     @admin.display(description="outcome")
     def outcome(self, action: Action) -> SafeString:

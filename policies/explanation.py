@@ -170,7 +170,7 @@ def _told(entry: Mapping[str, Any], name: str, facts: _Facts, *, risk: bool) -> 
 
 
 def _sentence(matched: bool | None, step: Step | None, entry: Mapping[str, Any]) -> str:
-    if step is None:
+    if step is None or (matched and step.source == "true"):
         return "Applies to every such action."
     if matched is None:
         return f"Could not be evaluated: {entry.get('error') or step.problem}."

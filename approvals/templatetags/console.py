@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from approvals.console import changes, facts, revealing, words
 from approvals.course import Course
-from approvals.models import Stage
+from approvals.models import ApprovalRequest, Stage
 
 register = Library()
 
@@ -64,6 +64,12 @@ def rejected(course: Course, stage: Stage) -> int:
 def ahead(stage: Stage) -> list[words.Ahead]:
     """What silence will do at this stage, and when."""
     return words.ahead(stage)
+
+
+@register.filter
+def outcome(request: ApprovalRequest) -> words.Label:
+    """What came of a request, in the colour it has everywhere."""
+    return words.outcome(request)
 
 
 @register.filter

@@ -68,6 +68,7 @@ def test_an_empty_installation_says_what_comes_next() -> None:
 
     assert "Nothing to count yet" in html
     assert 'href="/admin/"' in html
+    assert "There may be something" not in html
 
 
 def test_groups_see_what_they_were_asked(

@@ -25,6 +25,7 @@ from approvals.figures.counts import by, total
 from approvals.figures.periods import PERIODS, Period, period_of, today
 from approvals.figures.present import present
 from approvals.figures.selecting import EVERYTHING
+from approvals.models import ApprovalRequest
 from governance import clock
 from governance.models import Agent, User
 
@@ -56,6 +57,7 @@ def dashboard(request: HttpRequest) -> TemplateResponse:
         "vigilance": _vigilance(user, board, at),
     }
     context["is_empty"] = not (board.answers or context["now"].open)
+    context["was_asked"] = context["is_empty"] and ApprovalRequest.objects.exists()
     return TemplateResponse(request, "approvals/console/dashboard.html", context)
 
 

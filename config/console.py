@@ -69,6 +69,7 @@ PLACES: list[tuple[str, list[tuple[str, str, str]]]] = [
         [
             ("Channels", "forum", "notifications_place"),
             ("Routing rules", "alt_route", "notifications_rule"),
+            ("Wordings", "edit_note", "notifications_phrase"),
             ("Rotas", "event_repeat", "notifications_rota"),
         ],
     ),

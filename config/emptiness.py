@@ -81,6 +81,14 @@ NOTHING: dict[str, Nothing] = {
         "Add a routing rule",
         "admin:notifications_rule_add",
     ),
+    "notifications.phrase": Nothing(
+        "Messages speak in our words",
+        "A wording changes what a message says first, by topic, channel and action.",
+        "notifications.add_phrase",
+        "What a decision needs follows all the same.",
+        "Add a wording",
+        "admin:notifications_phrase_add",
+    ),
     "notifications.rota": Nothing(
         "No rotas",
         "With a rota the people of a group take turns: one is told first, everybody "

@@ -39,6 +39,7 @@ _RECORD = (
     "governance.view_event",
     "governance.view_user",
     "notifications.view_delivery",
+    "notifications.view_phrase",
     "notifications.view_place",
     "notifications.view_rota",
     "notifications.view_rule",
@@ -66,7 +67,7 @@ _WRITE_RULES = (
 )
 _MESSAGES = tuple(
     f"notifications.{verb}_{model}"
-    for model in ("place", "rule", "rota")
+    for model in ("phrase", "place", "rule", "rota")
     for verb in ("add", "change", "delete")
 )
 _PRESETS = tuple(

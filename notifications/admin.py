@@ -13,6 +13,7 @@ from unfold.decorators import display
 from governance.text_safety import visible_line
 from notifications import announcements, bell, views
 from notifications.models import CHANNELS, IN_APP, Delivery
+from notifications.phrasing.admin import PhraseAdmin
 from notifications.routing import views as preferences
 from notifications.routing.admin import PlaceAdmin, RotaAdmin, RuleAdmin
 from notifications.slack.pages import SlackAccountAdmin
@@ -21,6 +22,7 @@ from notifications.wording import headline
 
 __all__ = [
     "DeliveryAdmin",
+    "PhraseAdmin",
     "PlaceAdmin",
     "RotaAdmin",
     "RuleAdmin",

@@ -18,6 +18,8 @@ from governance.models import Action, Event
 from governance.text_safety import visible, visible_line
 from notifications import answering, audience
 from notifications.models import SLACK, Delivery
+from notifications.phrasing.filling import phrase_for, phrased
+from notifications.topics import topic_of
 from notifications.transports.base import Message
 from notifications.wording import either, explanation, headline
 
@@ -30,7 +32,15 @@ AFTERWARDS = "Read what became of it here (login required):"
 
 
 def compose(delivery: Delivery, address: str, request: ApprovalRequest) -> Message:
-    """Return the message about one event, for one reader."""
+    """Return the message about one event, for one reader, as administrators word it."""
+    message = plainly(delivery, address, request)
+    topic = topic_of(delivery.event.kind)
+    phrase = phrase_for(topic, delivery.channel, request.action.name)
+    return phrased(message, phrase, request) if phrase else message
+
+
+def plainly(delivery: Delivery, address: str, request: ApprovalRequest) -> Message:
+    """Return the message in our own words."""
     event, action = delivery.event, request.action
     settled = event.kind in audience.SETTLING
     return Message(

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from governance.models import Action, Event, User
+from notifications.phrasing.models import Phrase
 from notifications.routing.models import (
     CHANNELS,
     EMAIL,
@@ -40,6 +41,7 @@ __all__ = [
     "TRANSPORTS",
     "Delivery",
     "DeliveryAttempt",
+    "Phrase",
     "Place",
     "Preference",
     "Rota",

@@ -32,10 +32,12 @@ def summary(
     if not template:
         place = f" {resource['type']} {resource['id']}" if resource else ""
         return _cut(visible_line(f"{action}{place}"))
-    filled = _PLACE.sub(
-        lambda place: _shown(find(facts, place[1].split("."))), template
-    )
-    return _cut(visible_line(filled))
+    return _cut(visible_line(fill(template, facts)))
+
+
+def fill(template: str, facts: Mapping[str, Any]) -> str:
+    """Put what is at each name into its place; a dash where nothing is."""
+    return _PLACE.sub(lambda place: _shown(find(facts, place[1].split("."))), template)
 
 
 def _shown(value: Any) -> str:

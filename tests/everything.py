@@ -19,7 +19,7 @@ from approvals.models import ApprovalRequest, PresetReason, SavedView
 from governance import clock, freezes, roles, services
 from governance.models import Agent, AgentKey, User
 from notifications import jobs
-from notifications.models import Place, Rota, Rule, SlackAccount, Webhook
+from notifications.models import Phrase, Place, Rota, Rule, SlackAccount, Webhook
 from notifications.webhooks import signing
 from notifications.webhooks.messages import trial
 from policies import backtests, drafts
@@ -95,6 +95,7 @@ def _say_who_hears(person: User) -> None:
     group = Group.objects.get(name="customer-service-managers")
     Place.objects.create(title="Desk", channel="email", address="desk@example.com")
     Rule.objects.create(title="Nights", channels=["email"])
+    Phrase.objects.create(topic="asked", title="{summary}")
     rota = Rota.objects.create(group=group, starts_at=clock.now())
     rota.turns.create(person=person, position=1)
 

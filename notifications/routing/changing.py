@@ -11,9 +11,10 @@ from governance import clock, ledger
 from governance.ledger import Kind
 from governance.models import User
 from governance.services import by
+from notifications.phrasing.models import Phrase
 from notifications.routing.models import Place, Preference, Rota, Rule
 
-Thing = Place | Rule | Rota | Preference
+Thing = Place | Rule | Rota | Preference | Phrase
 Told = dict[str, Any]
 _HIDDEN = {"id", "person"}
 

@@ -57,6 +57,8 @@ class Message:
     # Why it has to be decided on its own page all the same: something in it may deceive,
     # say, or not all of it is here. Known for channels that can take answers.
     obstacle: str = ""
+    # All that a text says, where somebody has worded it. Empty: as usual.
+    short: str = ""
     # The requests that a digest is about, each with its own page.
     items: tuple[Item, ...] = ()
     # Whether it says how things ended: nothing is to be decided any more.

@@ -15,11 +15,17 @@ _TOLD = (("Action", "{}"), ("Agent", "by {}"), ("Risk", "risk {}"))
 
 def line(message: Message, *, with_summary: bool = False) -> str:
     """Return what happened, to what, and until when, without the link."""
+    if message.short:
+        return _cut(bracketed(message.short))
     facts = dict(message.facts)
     matter = bracketed(message.summary) if with_summary else _matter(facts)
     told = f"{message.headline}: {matter}" if matter else message.headline
     if "Decide by" in facts and not message.settled:
         told = f"{told}. Decide by {facts['Decide by']}"
+    return _cut(told)
+
+
+def _cut(told: str) -> str:
     return told if len(told) < LONGEST else f"{told[: LONGEST - 1]}…"
 
 

@@ -134,6 +134,21 @@ def test_the_log_is_filtered(boss: Client, action: Action, alice: User) -> None:
     assert listed(boss, f"agent__id__exact={action.agent_id}&kind=voted") == ["voted"]
 
 
+def test_an_action_is_told_in_words(boss: Client, refund: ApprovalRequest) -> None:
+    action = refund.action
+    action.reasons[0] |= {"reason": "<b>Ask\u202e them."}
+    action.reasons.append({"policy": None, "version": None, "decision": "BLOCK"})
+    action.save(update_fields=["reasons"])
+
+    page = text(boss, f"/admin/governance/action/{action.pk}/change/")
+
+    assert "Require approval: &lt;b&gt;Ask" in page
+    assert "\u202e" not in page
+    assert "refunds-50-to-200 v1" in page
+    assert "Block: It gives no reason." in page
+    assert f"{action.risk}, medium" in page
+
+
 @pytest.mark.parametrize("days", ["at_from=", "at_from=+&at_to="])
 def test_what_is_left_empty_filters_nothing(boss: Client, days: str) -> None:
     assert listed(boss, days) == [Kind.LOGGED_IN]

@@ -132,6 +132,7 @@ def told(condition: str) -> Told:
             "with a number.",
         ),
         ("", "Applies to every such action."),
+        ("true", "Applies to every such action."),
     ],
 )
 def test_it_says_what_decided(condition: str, sentence: str) -> None:

@@ -101,7 +101,7 @@ class _Line(httpcore.NetworkStream):
         self._room = MOST_BYTES
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if not self._room:
+        if self._room <= 0:
             raise DeliveryError("The answer has no end, or none worth waiting for.")
         most = min(max_bytes, self._room)
         data = self._stream.read(most, self._deadline.left())

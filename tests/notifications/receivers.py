@@ -57,6 +57,8 @@ def flooding(head: bytes, part: bytes) -> Manner:
 
     def flood(line: socket.socket, received: Received) -> None:
         line.sendall(head)
+        # So that it is read by itself.
+        time.sleep(0.1)
         for _ in range(100_000):
             line.sendall(part)
 

@@ -627,3 +627,32 @@ def test_dripping_it_is_still_told(
 
     assert message().state == State.WAITING
     assert message().error == "There was no answer within 0.5 seconds."
+
+
+def test_a_late_failure_does_not_disturb_the_attempt_after_it(
+    secret: str, refund: ApprovalRequest, alice: User
+) -> None:
+    decide(refund, alice)
+    first = sending.take(webhook())
+    with clock.shifted(timedelta(minutes=1)):
+        assert sending.take(webhook())
+        booked = message().next_attempt_at
+        assert first
+        sending.fail(first, "It took too long.")
+
+    assert message().next_attempt_at == booked
+    assert message().attempts == 2
+
+
+def test_when_it_answers_again_what_is_under_way_is_not_sent_twice(
+    secret: str, refund: ApprovalRequest, alice: User
+) -> None:
+    decide(refund, alice)
+    queue(1)
+    Webhook.objects.update(failures=models.MANY_FAILURES)
+    first, second = sending.take(webhook()), sending.take(webhook())
+    assert first
+    assert second
+    sending.succeed(first, wire.Answer(200, "", ""))
+
+    assert WebhookMessage.objects.due(clock.now()).count() == 0

@@ -88,8 +88,9 @@ class Receiver:
     def serve(self, line: socket.socket) -> None:
         with suppress(OSError), self._opened(line) as opened:
             received = self._read(opened)
-            self.received.append(received)
-            self.manner(opened, received)
+            if received.line:
+                self.received.append(received)
+                self.manner(opened, received)
 
     def _opened(self, line: socket.socket) -> socket.socket:
         return self.tls.wrap_socket(line, server_side=True) if self.tls else line

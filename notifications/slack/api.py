@@ -57,7 +57,7 @@ def call(
 
     client = WebClient(
         token=settings.SLACK_BOT_TOKEN,
-        base_url=settings.SLACK_API_URL,
+        base_url=f"{settings.SLACK_API_URL.rstrip('/')}/",
         timeout=seconds or PATIENT,  # type: ignore[arg-type]
         retry_handlers=[],
     )

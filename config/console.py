@@ -128,10 +128,16 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _item(title: str, icon: str, model: str, allowed: bool) -> dict[str, Any]:
+    link = reverse(f"admin:{model}_changelist")
     return {
         "title": title,
         "icon": icon,
-        "link": reverse(f"admin:{model}_changelist"),
+        "link": link,
+        # What is one's own stands below the list of everybody's.
+        "active": lambda request: (
+            request.path.startswith(link)
+            and not request.path.startswith(f"{link}mine/")
+        ),
         "has_permission": allowed,
         "permission": lambda request: allowed,
     }

@@ -398,7 +398,7 @@ UNFOLD: dict[str, Any] = {
         lambda request: static("countersign/alarms.css"),
         lambda request: static("countersign/console.css"),
         lambda request: static("countersign/plain.css"),
-        lambda request: static("notifications/bell.css"),
+        lambda request: static("notifications/messages.css"),
     ],
     "SCRIPTS": [
         lambda request: static("countersign/labels.js"),

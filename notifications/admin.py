@@ -75,7 +75,7 @@ class DeliveryAdmin(ModelAdmin):  # type: ignore[misc]
         event = delivery.event
         if event.kind in announcements.ANNOUNCED:
             return announcements.matter(event)
-        return visible_line(str(event.action))
+        return visible_line(event.subject)
 
     @admin.display(description="message")
     def what(self, delivery: Delivery) -> str:

@@ -133,9 +133,10 @@ class PhraseAdmin(RoutingAdmin):
         """Answer with what a message would look like. Nothing is kept."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        form = PhraseForm(request.POST)
-        # Another one of the same kind is no reason not to look at it.
-        form._validate_unique = False  # type: ignore[attr-defined]
+        # One that is there already is no reason not to look at it.
+        names = ("topic", "channel", "pattern")
+        same = {name: request.POST.get(name, "") for name in names}
+        form = PhraseForm(request.POST, instance=Phrase.objects.filter(**same).first())
         shown = form.instance if form.is_valid() else None
         context = {"form": form, **(_shown(shown) if shown else {})}
         return TemplateResponse(request, "notifications/previewed.html", context)

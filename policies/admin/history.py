@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from governance.console import ReadOnly, label, person
+from governance.console import ReadOnly, label, number, person
 from governance.errors import Refused
 from policies import history, proposals, rows, services
 from policies.bodies import Subject
@@ -172,12 +172,9 @@ class RevisionAdmin(HistoryAdmin):
         }
 
     def _other(self, request: HttpRequest, found: Revision) -> int | None:
-        text = request.GET.get("with", "")
-        number = (
-            int(text) if text.isascii() and text.isdigit() and text < "9" * 18 else 0
-        )
-        known = Revision.objects.filter(number=number).exclude(pk=found.pk)
-        return number if known.exists() else None
+        other = number(request.GET.get("with", ""))
+        known = Revision.objects.filter(number=other).exclude(pk=found.pk)
+        return other if known.exists() else None
 
     def act(self, request: HttpRequest, found: Revision) -> HttpResponse:
         """Go back to the rules of this revision."""

@@ -92,8 +92,8 @@ class Visit:
         if model is None:
             return None, ""
         model_admin: Any = admin.site.get_model_admin(model)
-        key = given.get("_rule", "")
-        rule = model._default_manager.filter(pk=key).first() if key.isdigit() else None
+        key = number(given.get("_rule", ""))
+        rule = model._default_manager.filter(pk=key).first()
         may = model_admin.has_change_permission(self.request)
         if not (may and (rule or self.post is not None)):
             return None, ""

@@ -34,6 +34,7 @@ NO_PAGES = {
     "dashboard-budgets",
     "governance_event_export_progress",
     "jsi18n",
+    "notifications_delivery_unread",
     "policies_backtest_progress",
     "search",
 }

@@ -206,3 +206,15 @@ def test_without_requests_there_is_nothing_to_look_at() -> None:
     answer = post("notifications_phrase_preview").content.decode()
 
     assert "No request yet" in answer
+
+
+def test_what_is_there_already_can_be_looked_at(api: AgentClient) -> None:
+    api.submit()
+    post("notifications_phrase_add")
+    answer = post("notifications_phrase_preview", title="Anew").content.decode()
+
+    assert "Anew" in answer
+    assert "already exists" not in answer
+    # Once is enough to be kept.
+    assert "already exists" in post("notifications_phrase_add").content.decode()
+    assert Phrase.objects.get().title == WORDS["title"]

@@ -202,7 +202,9 @@ def test_pages_of_those_who_run_it_say_so(api: AgentClient, alice: User) -> None
 @pytest.mark.parametrize(("minutes", "said"), [(0, False), (3, True)])
 def test_pages_say_that_no_worker_runs(minutes: int, said: bool) -> None:
     last = clock.now() - timedelta(minutes=minutes)
-    JobRun.objects.update_or_create(job=queue.HEARTBEAT, defaults={"last_run_at": last, "next_at": last})
+    JobRun.objects.update_or_create(
+        job=queue.HEARTBEAT, defaults={"last_run_at": last, "next_at": last}
+    )
     root = make_user("root", is_superuser=True)
 
     page = browser(root).get(reverse("admin:index")).content.decode()

@@ -49,6 +49,12 @@ SENT: dict[str, dict[str, Any]] = {
     "governance_event_export": {"format": "csv"},
     "governance_freeze_changelist": {"pattern": "pay.*", "reason": WHY},
     "governance_freeze_thaw": {"reason": WHY},
+    "notifications_phrase_delete": {"post": "yes"},
+    "notifications_place_delete": {"post": "yes"},
+    "notifications_rota_delete": {"post": "yes"},
+    "notifications_rule_delete": {"post": "yes"},
+    "notifications_preference_mine": {"time_zone": "UTC", "digest_minutes": "0"}
+    | {"urgent_from": "75"},
     "notifications_webhook_replay_failed": {"since": "24"},
     "notifications_webhook_switch": {"reason": WHY},
     "policies_backtest_changelist": {"start": "1", "backtest-days": "7"}
@@ -211,7 +217,7 @@ FORMS = {
     *("read", "unclaim", "look", "all", "condition"),
 }
 # Nothing to judge again here: that it is said, and not refused, is enough.
-ANSWERED = {"approvals_approvalrequest_rejudge"}
+ANSWERED = {"approvals_approvalrequest_rejudge", "notifications_phrase_preview"}
 # They show the same, whatever is sent.
 LEADING = {"approvals_delegation_change", "policies_backtest_change"}
 

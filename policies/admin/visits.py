@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from governance import clock
-from governance.console import person
+from governance.console import number, person
 from governance.errors import Refused
 from governance.models import Action
 from policies import backtests, bodies, drafts, recorded, simulation

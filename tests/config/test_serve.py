@@ -34,8 +34,8 @@ def beats_again(database: str, within: float) -> None:
 def idle_workers(served: Serving) -> list[psutil.Process]:
     """Return the processes that wait for jobs: the first ones the sentinel forks."""
     (sentinel,) = eventually(lambda: served.child("work").children())
-    eventually(lambda: len(sentinel.children()) == 4)
-    return sorted(sentinel.children(), key=lambda process: int(process.pid))[:2]
+    eventually(lambda: len(sentinel.children()) == 5)
+    return sorted(sentinel.children(), key=lambda process: int(process.pid))[:3]
 
 
 def test_it_survives_what_kills_its_children(served: Serving, database: str) -> None:

@@ -121,7 +121,8 @@ def _send(
 ) -> None:
     """Create what has not been created yet: in the console, and on these channels.
 
-    Those who are ``quiet`` now hear in the console alone.
+    Those who are ``quiet`` now hear in the console alone, unless nobody else can be
+    reached: whose turn it is may have muted everything.
     """
     known = set(event.deliveries.values_list("person_id", flat=True))
     fresh = {person.pk for person in people} - known
@@ -132,9 +133,9 @@ def _send(
 
     at = clock.now()
     deliveries = [_in_app(event, person, at) for person in new]
-    for person in new:
-        if person.pk not in quiet:
-            deliveries += _elsewhere(event, person, case, channels, at)
+    loud = [person for person in new if person.pk not in quiet]
+    told = _all_elsewhere(event, loud, case, channels, at)
+    deliveries += told or _all_elsewhere(event, new, case, channels, at)
     Delivery.objects.bulk_create(deliveries, ignore_conflicts=True)
     record(Kind.NOTIFIED, event, IN_APP, [p.get_username() for p in new], at)
 
@@ -150,6 +151,20 @@ def _in_app(event: Event, person: User, at: datetime) -> Delivery:
         next_attempt_at=at,
         sent_at=at,
     )
+
+
+def _all_elsewhere(
+    event: Event,
+    people: Collection[User],
+    case: Case,
+    channels: frozenset[str],
+    at: datetime,
+) -> list[Delivery]:
+    return [
+        delivery
+        for person in people
+        for delivery in _elsewhere(event, person, case, channels, at)
+    ]
 
 
 def _elsewhere(

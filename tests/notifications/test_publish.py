@@ -20,7 +20,7 @@ from governance.ledger import SYSTEM, Kind
 from governance.models import Agent, Event, PendingEvent, User
 from notifications import audience, outbox
 from notifications.jobs import publish_events
-from notifications.models import Delivery, Preference
+from notifications.models import Delivery, Preference, Rota
 from policies import services as rules
 from policies.bodies import Subject
 from tests.cast import AgentClient, make_user
@@ -294,3 +294,34 @@ def test_two_workers_publish_an_event_once(
     with ThreadPoolExecutor() as pool:
         assert sorted(pool.map(publish, range(2))) == [False, True]
     assert Event.objects.filter(kind=Kind.NOTIFIED).count() == 1
+
+
+def test_whose_turn_it_is_hears_first(
+    api: AgentClient, managers: Group, alice: User, bob: User
+) -> None:
+    rota = Rota.objects.create(group=managers, starts_at=clock.now())
+    rota.turns.create(person=bob, position=1)
+    rota.turns.create(person=alice, position=2)
+    api.submit()
+    publish_events()
+
+    assert told(Kind.STAGE_OPENED) == [
+        ("alice", IN_APP),
+        ("bob", EMAIL),
+        ("bob", IN_APP),
+    ]
+    # Once it is late, everybody hears.
+    pass_time(minutes=16)
+    assert ("alice", EMAIL) in told(Kind.SLA_BREACHED)
+
+
+def test_the_others_hear_if_whose_turn_it_is_cannot_be_reached(
+    api: AgentClient, managers: Group, alice: User, bob: User
+) -> None:
+    rota = Rota.objects.create(group=managers, starts_at=clock.now())
+    rota.turns.create(person=bob, position=1)
+    Preference.objects.create(person=bob, email=False)
+    api.submit()
+    publish_events()
+
+    assert ("alice", EMAIL) in told(Kind.STAGE_OPENED)

@@ -152,7 +152,9 @@ def _silence(action: Action, stages: list[Stage]) -> str:
 
 
 def _block(value: Any) -> str:
-    return _fits(visible(json.dumps(value, indent=2, ensure_ascii=False)))
+    # Databases keep the names in orders of their own: here it is always the same.
+    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    return _fits(visible(text))
 
 
 def _words(request: ApprovalRequest) -> str:

@@ -52,7 +52,7 @@ def test_people_decide_without_scripts(
     statuses = Action.objects.order_by("pk").values_list("status", flat=True)
     assert list(statuses) == ["approved"] * 3 + ["pending"]
 
-    page.get_by_role("link", name="Notifications").click()
+    page.locator("#bell").click()
     page.get_by_role("button", name="Log out").click()
     page.goto(QUEUE)
     expect(page.get_by_label("Username")).to_be_visible()

@@ -30,7 +30,11 @@ def page(agent: Agent, what: str = "change") -> str:
 
 
 def form(**fields: str) -> dict[str, str]:
-    inline = {"keys-TOTAL_FORMS": "0", "keys-INITIAL_FORMS": "0"}
+    inline = {
+        f"{rows}-{which}_FORMS": "0"
+        for rows in ("keys", "webhooks")
+        for which in ("TOTAL", "INITIAL")
+    }
     agent = {"description": "", "owner": "", "environment": "production"}
     return {**inline, **agent, **fields}
 
@@ -71,7 +75,7 @@ def test_it_records_what_changed(console: Client, agent: Agent) -> None:
 
 def test_it_saves_an_agent_that_has_keys(console: Client, agent: Agent) -> None:
     services.issue_key(agent)
-    [inline] = console.get(page(agent)).context["inline_admin_formsets"]
+    inline, _ = console.get(page(agent)).context["inline_admin_formsets"]
     [key] = agent.keys.all()
     sent = {
         "keys-TOTAL_FORMS": str(inline.formset.total_form_count()),

@@ -28,7 +28,7 @@ from tests.test_architecture import ROOT, modules
 
 IMAGES = ROOT / "docs" / "images"
 SAMPLE = IMAGES / "slack-refund.json"
-MANIFEST = ROOT / "examples" / "slack-manifest.yaml"
+MANIFEST = ROOT / "docs" / "slack" / "manifest.yaml"
 # What each method takes: https://docs.slack.dev/reference/methods
 SCOPES = {
     "chat.postMessage": {"chat:write"},
